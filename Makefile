@@ -1,0 +1,20 @@
+# Meshwright. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CGO_ENABLED ?= 0
+export CGO_ENABLED
+
+VERSION ?= v0.1.0
+LDFLAGS := -s -w -X github.com/meshwright/meshwright/internal/version.version=$(VERSION)
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/meshwright
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/meshwright .
+
+.PHONY: test
+test: ## Run all tests
+	go test ./...
