@@ -1,0 +1,124 @@
+package mesh
+
+import (
+	"reflect"
+	"time"
+)
+
+// MeshGateway is the reserved gateway name that means every sidecar.
+const MeshGateway = "mesh"
+
+// VirtualService says how requests to hosts are routed by the client. Its key
+// is VirtualService/namespace/name.
+type VirtualService struct {
+	Meta
+	// Hosts are full names in lower case; a short name was expanded in the
+	// object's namespace. "*" and "*.suffix" are kept.
+	Hosts []string
+	// Gateways are namespace/name of Gateways, or MeshGateway. Never empty.
+	Gateways []string
+	ExportTo []string
+	HTTP     []HTTPRoute
+}
+
+// Equal implements Value.
+func (v *VirtualService) Equal(o Value) bool { return reflect.DeepEqual(Value(v), o) }
+
+// HTTPRoute is one rule; the first whose match holds is taken.
+type HTTPRoute struct {
+	Name string
+	// Matches are alternatives; none matches every request.
+	Matches []HTTPMatch
+	// Exactly one of Destinations and Redirect is set.
+	Destinations []Destination
+	Redirect     *Redirect
+	Rewrite      *Rewrite
+	// Timeout of the whole request; 0 means none (Istio's default).
+	Timeout time.Duration
+	// Retries is nil for Istio's default policy.
+	Retries *Retries
+}
+
+// HTTPMatch holds if all that is set holds.
+type HTTPMatch struct {
+	Name   string
+	URI    *StringMatch
+	Method *StringMatch
+	// Authority and Scheme match the pseudo headers.
+	Authority *StringMatch
+	Scheme    *StringMatch
+	// Headers and WithoutHeaders are sorted by name.
+	Headers        []HeaderMatch
+	WithoutHeaders []HeaderMatch
+	// Gateways limits the match to these; nil means the VirtualService's.
+	Gateways      []string
+	IgnoreURICase bool
+	// Port is the port of the request's host; 0 any.
+	Port int32
+	// SourceNamespace and SourceLabels are asked of the client's proxy.
+	SourceNamespace string
+	SourceLabels    map[string]string
+}
+
+// StringMatch is one of exact, prefix and regex (RE2, whole value).
+type StringMatch struct {
+	Kind  StringMatchKind
+	Value string
+}
+
+// StringMatchKind says how Value is compared.
+type StringMatchKind string
+
+// The ways to compare; Present needs only that the value exists.
+const (
+	MatchExact   StringMatchKind = "exact"
+	MatchPrefix  StringMatchKind = "prefix"
+	MatchRegex   StringMatchKind = "regex"
+	MatchPresent StringMatchKind = "present"
+)
+
+// HeaderMatch matches one header.
+type HeaderMatch struct {
+	Name string
+	StringMatch
+}
+
+// Destination is a weighted target. Weights of a route are as the user wrote
+// them; their sum is above 0, or there is one destination.
+type Destination struct {
+	// Host is a full name, Subset one of its DestinationRule's or "".
+	Host   string
+	Subset string
+	// Port is 0 where the service has one port, or the request's port is kept.
+	Port   int32
+	Weight uint32
+}
+
+// Redirect answers the request with another address.
+type Redirect struct {
+	URI       string
+	Authority string
+	Port      int32
+	Scheme    string
+	// Code is 301, 302, 303, 307 or 308.
+	Code int32
+}
+
+// Rewrite changes the request before it is sent.
+type Rewrite struct {
+	URI       string
+	Authority string
+	// URIRegex and URISubstitution rewrite by regex where set.
+	URIRegex        string
+	URISubstitution string
+}
+
+// Retries is a retry policy.
+type Retries struct {
+	Attempts      int32
+	PerTryTimeout time.Duration
+	// On is Envoy's retry_on list, "" for Istio's default.
+	On string
+	// StatusCodes are the numeric members of the user's retryOn.
+	StatusCodes []uint32
+}
