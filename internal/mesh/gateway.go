@@ -37,10 +37,10 @@ type ServerProtocol string
 
 // The protocols that are served.
 const (
-	ServerHTTP  ServerProtocol = "HTTP"
-	ServerHTTPS ServerProtocol = "HTTPS"
+	ServerHTTP        ServerProtocol = "HTTP"
+	ServerHTTPS       ServerProtocol = "HTTPS"
 	ServerProtocolTLS ServerProtocol = "TLS"
-	ServerTCP   ServerProtocol = "TCP"
+	ServerTCP         ServerProtocol = "TCP"
 )
 
 // ServerTLS is how a server terminates or passes TLS.
