@@ -18,3 +18,7 @@ build: ## Build bin/meshwright
 .PHONY: test
 test: ## Run all tests
 	go test ./...
+
+.PHONY: golden
+golden: ## Rewrite the golden files of all tests: look at the diff
+	GOLDEN=1 go test ./internal/...
