@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,9 +61,17 @@ type tally struct {
 	FirstError string `json:"firstError,omitempty"`
 }
 
-// load sends N requests by CONCURRENCY callers and prints the tally. RATE, if
-// set, spaces the requests of all callers together, per second.
+// load sends N requests by CONCURRENCY callers and prints the tally. A first
+// argument rate=R spaces the requests of all callers together, R a second.
 func load(ctx context.Context, w io.Writer, args []string) error {
+	rate := 0
+	if text, ok := strings.CutPrefix(args[0], "rate="); ok {
+		var err error
+		if rate, err = strconv.Atoi(text); err != nil || rate < 1 || len(args) != 4 {
+			return fmt.Errorf("rate is requests a second, not %q", text)
+		}
+		args = args[1:]
+	}
 	n, err := strconv.Atoi(args[0])
 	if err != nil || n < 1 || n > 100000 {
 		return fmt.Errorf("N is 1 to 100000, not %q", args[0])
@@ -71,7 +80,6 @@ func load(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil || callers < 1 || callers > 64 {
 		return fmt.Errorf("CONCURRENCY is 1 to 64, not %q", args[1])
 	}
-	rate, _ := strconv.Atoi(env("RATE", "0"))
 	t := &tally{Status: map[string]int{}, Versions: map[string]int{}, Hosts: map[string]int{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 const usage = `usage:
   app front|back|admin            serve HTTP on :8080
   app get URL                     one request; prints status and body
-  app load N CONCURRENCY URL      N requests; prints counts by status and version
+  app load [rate=R] N CONCURRENCY URL   N requests; prints counts by status and version
   app query HOST:PORT             the rows that the database returns
   app raw HOST:PORT               what a plaintext TCP server says first`
 
@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, verb)
 	case verb == "get" && len(rest) == 1:
 		return get(ctx, os.Stdout, rest[0])
-	case verb == "load" && len(rest) == 3:
+	case verb == "load" && (len(rest) == 3 || len(rest) == 4):
 		return load(ctx, os.Stdout, rest)
 	case verb == "query" && len(rest) == 1:
 		return printRows(ctx, os.Stdout, rest[0])
