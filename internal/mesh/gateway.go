@@ -48,7 +48,9 @@ type ServerTLS struct {
 	Mode ServerTLSMode
 	// Credential names a TLS Secret in the gateway pod's namespace.
 	Credential string
+	// MinVersion and MaxVersion are Envoy's names, as TLSv1_2; "" its default.
 	MinVersion string
+	MaxVersion string
 }
 
 // ServerTLSMode is one of Istio's server TLS modes.

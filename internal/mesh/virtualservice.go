@@ -29,9 +29,13 @@ type HTTPRoute struct {
 	Name string
 	// Matches are alternatives; none matches every request.
 	Matches []HTTPMatch
-	// Exactly one of Destinations and Redirect is set.
+	// Exactly one of Destinations, Redirect and DirectStatus is set.
 	Destinations []Destination
 	Redirect     *Redirect
+	// DirectStatus answers with this status and no body. It is 501 where the
+	// user's action is not served yet: what the route would have caught must
+	// not fall through to the next.
+	DirectStatus uint32
 	Rewrite      *Rewrite
 	// Timeout of the whole request; 0 means none (Istio's default).
 	Timeout time.Duration
