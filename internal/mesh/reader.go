@@ -32,7 +32,8 @@ type Lookup interface {
 // only where the kind of fact has an argument.
 type Fact struct {
 	Kind FactKind
-	// Arg is the label key of FactLabel, else "".
+	// Arg is the label key of FactLabel and the number of FactPort and
+	// FactTarget, else "".
 	Arg string
 }
 
@@ -49,9 +50,14 @@ const (
 	FactLabel FactKind = "label"
 	// FactLocality is region/zone/subzone of the proxy's node.
 	FactLocality FactKind = "locality"
-	// FactServed is the interned set of what the pod serves: its services as
-	// sorted namespace/name, joined by commas.
+	// FactServed is the interned set of what the pod serves: its ports as
+	// port/protocol, sorted by port and joined by commas.
 	FactServed FactKind = "served"
+	// FactPort is the protocol of the pod's port Arg, "" if it serves none there.
+	FactPort FactKind = "port"
+	// FactTarget is the pod's port behind port Arg of its services, "" if no
+	// service of the pod has such a port.
+	FactTarget FactKind = "target"
 	// FactServiceAccount is the ServiceAccount that the proxy proved.
 	FactServiceAccount FactKind = "serviceAccount"
 )

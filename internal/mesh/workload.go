@@ -13,6 +13,9 @@ type Workload struct {
 	Node           string
 	// Meshed is true if a sidecar or gateway proxy of the mesh runs in it.
 	Meshed bool
+	// Router is true if that proxy is a gateway: it sends the mesh's TLS, but
+	// accepts what its Gateways say. Such a pod is Meshed too.
+	Router bool
 	// HostNetwork pods share the node's address.
 	HostNetwork bool
 	// Ports are the container ports by name, for named target ports.
