@@ -22,3 +22,13 @@ test: ## Run all tests
 .PHONY: golden
 golden: ## Rewrite the golden files of all tests: look at the diff
 	GOLDEN=1 go test ./internal/...
+
+CLUSTER_CLI := go -C hack/cluster run .
+
+.PHONY: assets
+assets: ## Build what is not ours (Kubernetes, etcd, Envoy, containerd, linter) into the user's cache
+	@$(CLUSTER_CLI) assets
+
+.PHONY: assets-test
+assets-test: ## Build only what controller tests need: kube-apiserver, etcd, Envoy
+	@$(CLUSTER_CLI) assets envoy kube
