@@ -21,7 +21,7 @@ test: ## Run all tests
 
 .PHONY: golden
 golden: ## Rewrite the golden files of all tests: look at the diff
-	GOLDEN=1 go test ./internal/...
+	GOLDEN=1 go test ./internal/... ./config/...
 
 CLUSTER_CLI := go -C hack/cluster run .
 
@@ -32,3 +32,28 @@ assets: ## Build what is not ours (Kubernetes, etcd, Envoy, containerd, linter) 
 .PHONY: assets-test
 assets-test: ## Build only what controller tests need: kube-apiserver, etcd, Envoy
 	@$(CLUSTER_CLI) assets envoy kube
+
+CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+KUSTOMIZE := go run sigs.k8s.io/kustomize/kustomize/v5@v5.8.3
+
+.PHONY: generate
+generate: ## Generate the deep copies of api/
+	$(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CRDs, also for the chart, and the operator's rights
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=meshwright-operator paths=./controllers/... output:rbac:dir=config/rbac
+	cp config/crd/bases/*.yaml charts/operator/crds/
+
+.PHONY: verify
+verify: generate manifests ## Fail when generated files are not up to date
+	git diff --exit-code -- api config charts
+
+.PHONY: install-manifest
+install-manifest: ## Print what installs the operator, as kubectl apply -k config/default does
+	@$(KUSTOMIZE) build config/default
+
+.PHONY: istio-crds
+istio-crds: ## Print Istio's CRDs from the pinned module
+	@cat "$$(go list -m -f '{{.Dir}}' istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml"

@@ -45,6 +45,7 @@ func Root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		renderCommand(),
 		versionCommand(),
 	)
 	return root

@@ -1,0 +1,138 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// MeshInstall says what service mesh this cluster shall have. The operator
+// installs it and keeps it so. The smallest useful object has spec.version only.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=mi,categories=meshwright
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
+// +kubebuilder:printcolumn:name="Profile",type=string,JSONPath=`.spec.profile`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.activeRevision`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 30",message="metadata.name: must be no longer than 30 characters, because the names of revisions begin with it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: must begin with a letter and have only lower-case letters, digits and '-', because the names of Services contain it"
+type MeshInstall struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the cluster shall have. The operator never writes it.
+	// +required
+	Spec MeshInstallSpec `json:"spec"`
+	// status is what the operator found and did.
+	// +optional
+	Status MeshInstallStatus `json:"status,omitempty"`
+}
+
+// MeshInstallList is a list of MeshInstall.
+//
+// +kubebuilder:object:root=true
+type MeshInstallList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []MeshInstall `json:"items"`
+}
+
+// Profile is a named set of values that comes with each version.
+//
+// +kubebuilder:validation:Enum=minimal;default;demo
+type Profile string
+
+// The profiles.
+const (
+	// ProfileMinimal is discovery and injector, without gateways.
+	ProfileMinimal Profile = "minimal"
+	// ProfileDefault adds an ingress gateway.
+	ProfileDefault Profile = "default"
+	// ProfileDemo adds an egress gateway, asks for few resources, and gives
+	// the ingress gateway a NodePort.
+	ProfileDemo Profile = "demo"
+)
+
+// MeshInstallSpec is the wish. What is left out, the profile decides.
+//
+// +kubebuilder:validation:XValidation:rule="self.namespace == oldSelf.namespace",message="spec.namespace: cannot be changed; delete the MeshInstall and create it anew"
+// +kubebuilder:validation:XValidation:rule="(has(self.meshConfig) && has(self.meshConfig.trustDomain) ? self.meshConfig.trustDomain : 'cluster.local') == (has(oldSelf.meshConfig) && has(oldSelf.meshConfig.trustDomain) ? oldSelf.meshConfig.trustDomain : 'cluster.local')",message="spec.meshConfig.trustDomain: cannot be changed, every identity of the mesh contains it"
+type MeshInstallSpec struct {
+	// version is the exact mesh version, such as v0.1.0. It must be one that
+	// this operator carries.
+	// +required
+	// +kubebuilder:validation:Pattern=`^v[0-9]+\.[0-9]+\.[0-9]+$`
+	// +kubebuilder:validation:MaxLength=32
+	Version string `json:"version"`
+
+	// profile is the set of values to begin with: minimal (discovery and
+	// injector), default (and an ingress gateway) or demo (and an egress
+	// gateway, with small requests). Defaults to "default".
+	// +optional
+	// +kubebuilder:default=default
+	Profile Profile `json:"profile,omitempty"`
+
+	// namespace holds the control plane and is the mesh's root namespace. It
+	// cannot be changed. Defaults to "mesh-system".
+	// +optional
+	// +kubebuilder:default=mesh-system
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// components sets the parts of the mesh one by one.
+	// +optional
+	Components *Components `json:"components,omitempty"`
+
+	// meshConfig sets how the mesh behaves.
+	// +optional
+	MeshConfig *MeshConfig `json:"meshConfig,omitempty"`
+}
+
+// MeshConfig is the behaviour of the mesh. Defaults are Istio's.
+type MeshConfig struct {
+	// trustDomain is the first part of every identity,
+	// spiffe://<trustDomain>/ns/<namespace>/sa/<service account>. It cannot be
+	// changed. Defaults to "cluster.local".
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-._a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	TrustDomain *string `json:"trustDomain,omitempty"`
+
+	// mtls is the mode of mutual TLS where no PeerAuthentication says
+	// otherwise: Permissive, Strict or Disable. Defaults to Permissive.
+	// +optional
+	MTLS *MTLSMode `json:"mtls,omitempty"`
+
+	// outboundTrafficPolicy says what happens to traffic for a destination
+	// that the mesh does not know: AllowAny or RegistryOnly. Defaults to
+	// AllowAny.
+	// +optional
+	OutboundTrafficPolicy *OutboundTrafficPolicy `json:"outboundTrafficPolicy,omitempty"`
+}
+
+// MTLSMode is a mode of mutual TLS.
+//
+// +kubebuilder:validation:Enum=Permissive;Strict;Disable
+type MTLSMode string
+
+// The modes of mutual TLS.
+const (
+	MTLSPermissive MTLSMode = "Permissive"
+	MTLSStrict     MTLSMode = "Strict"
+	MTLSDisable    MTLSMode = "Disable"
+)
+
+// OutboundTrafficPolicy says what happens to traffic for unknown destinations.
+//
+// +kubebuilder:validation:Enum=AllowAny;RegistryOnly
+type OutboundTrafficPolicy string
+
+// The outbound traffic policies.
+const (
+	OutboundAllowAny     OutboundTrafficPolicy = "AllowAny"
+	OutboundRegistryOnly OutboundTrafficPolicy = "RegistryOnly"
+)

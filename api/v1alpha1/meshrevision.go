@@ -1,0 +1,56 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// MeshRevision is the operator's record of one rendered install: all that is
+// needed to render its objects again. Its name is <install>-<hash10>, the hash
+// being over everything that is rendered for a revision. The spec never changes.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=mrev,categories=meshwright
+// +kubebuilder:printcolumn:name="Install",type=string,JSONPath=`.spec.install`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type MeshRevision struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what was rendered.
+	// +required
+	Spec MeshRevisionSpec `json:"spec"`
+}
+
+// MeshRevisionList is a list of MeshRevision.
+//
+// +kubebuilder:object:root=true
+type MeshRevisionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []MeshRevision `json:"items"`
+}
+
+// MeshRevisionSpec is the input and the hash of one rendering.
+//
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec: a MeshRevision never changes"
+type MeshRevisionSpec struct {
+	// install is the name of the MeshInstall.
+	// +required
+	Install string `json:"install"`
+	// version of the mesh, and so of the chart.
+	// +required
+	Version string `json:"version"`
+	// renderedHash is the SHA-256 over the rendered objects of the revision,
+	// in hexadecimal, with a placeholder for the revision's name.
+	// +required
+	RenderedHash string `json:"renderedHash"`
+	// values are the chart's values: profile and spec, merged.
+	// +required
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	Values runtime.RawExtension `json:"values"`
+}

@@ -1,0 +1,20 @@
+{{/* What the four webhooks have in common. */}}
+{{- define "mesh.webhook" -}}
+admissionReviewVersions: [v1]
+clientConfig:
+  service:
+    name: meshwright-injector-{{ .Values.revision }}
+    namespace: {{ .Values.namespace }}
+    path: /inject
+    port: 443
+rules:
+- operations: [CREATE]
+  apiGroups: [""]
+  apiVersions: [v1]
+  resources: [pods]
+  scope: Namespaced
+sideEffects: None
+failurePolicy: Fail
+reinvocationPolicy: Never
+timeoutSeconds: 10
+{{- end -}}

@@ -1,0 +1,203 @@
+package plan
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/charts"
+)
+
+// Invalid is a wish that cannot be met. Reason is one of the API's condition
+// reasons, Field the path in the MeshInstall, Message says what to change.
+type Invalid struct{ Reason, Field, Message string }
+
+// Error is the field and the message.
+func (e *Invalid) Error() string { return e.Field + ": " + e.Message }
+
+// Versions are those that this operator carries a chart of, oldest first.
+func Versions() []string { return folders("mesh") }
+
+// folders are the names below a folder of the charts. Embedded folders can
+// always be read; one that is missing has no names.
+func folders(dir string) []string {
+	entries, _ := fs.ReadDir(charts.Files, dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	return names
+}
+
+// resolve merges the version's values, the profile and the spec. The result is
+// complete: with the chart it decides every rendered byte.
+func resolve(in Input) (map[string]any, error) {
+	spec := *in.Spec.DeepCopy()
+	if spec.Profile == "" {
+		spec.Profile = v1alpha1.ProfileDefault
+	}
+	if spec.Namespace == "" {
+		spec.Namespace = "mesh-system"
+	}
+	if !slices.Contains(Versions(), spec.Version) {
+		return nil, &Invalid{v1alpha1.ReasonUnknownVersion, "spec.version", fmt.Sprintf("this operator does not carry %q; set one of: %s", spec.Version, strings.Join(Versions(), ", "))}
+	}
+	values, err := profileValues(spec)
+	if err != nil {
+		return nil, err
+	}
+	values["install"] = in.Install
+	values["namespace"] = spec.Namespace
+	values["image"] = cmp.Or(in.Image, DefaultImage(spec.Version))
+	if err := setMeshConfig(values, spec.MeshConfig); err != nil {
+		return nil, err
+	}
+	if err := setComponents(values, spec.Components); err != nil {
+		return nil, err
+	}
+	return values, nil
+}
+
+func profileValues(spec v1alpha1.MeshInstallSpec) (map[string]any, error) {
+	dir := path.Join("mesh", spec.Version)
+	if profiles := folders(path.Join(dir, "profiles")); !slices.Contains(profiles, string(spec.Profile)) {
+		return nil, &Invalid{v1alpha1.ReasonUnknownProfile, "spec.profile", fmt.Sprintf("version %s has no profile %q; set one of: %s", spec.Version, spec.Profile, strings.Join(profiles, ", "))}
+	}
+	c, err := loadChart(dir)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := charts.Files.ReadFile(path.Join(dir, "profiles", string(spec.Profile)+".yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("read profile %s: %w", spec.Profile, err)
+	}
+	profile := map[string]any{}
+	if err := yaml.Unmarshal(raw, &profile); err != nil {
+		return nil, fmt.Errorf("read profile %s: %w", spec.Profile, err)
+	}
+	return chartutil.CoalesceTables(profile, runtimeCopy(c.Values)), nil
+}
+
+func setMeshConfig(values map[string]any, config *v1alpha1.MeshConfig) error {
+	if config == nil {
+		return nil
+	}
+	if m := config.MTLS; m != nil && !slices.Contains([]v1alpha1.MTLSMode{v1alpha1.MTLSPermissive, v1alpha1.MTLSStrict, v1alpha1.MTLSDisable}, *m) {
+		return &Invalid{v1alpha1.ReasonInvalidSpec, "spec.meshConfig.mtls", fmt.Sprintf("%q is no mode; set Permissive, Strict or Disable", *m)}
+	}
+	if p := config.OutboundTrafficPolicy; p != nil && *p != v1alpha1.OutboundAllowAny && *p != v1alpha1.OutboundRegistryOnly {
+		return &Invalid{v1alpha1.ReasonInvalidSpec, "spec.meshConfig.outboundTrafficPolicy", fmt.Sprintf("%q is no policy; set AllowAny or RegistryOnly", *p)}
+	}
+	return overwrite(values["meshConfig"].(map[string]any), config)
+}
+
+func setComponents(values map[string]any, components *v1alpha1.Components) error {
+	if components == nil {
+		components = &v1alpha1.Components{}
+	}
+	for name, c := range map[string]*v1alpha1.Component{"discovery": components.Discovery, "injector": components.Injector} {
+		if c == nil {
+			continue
+		}
+		if err := overwrite(values[name].(map[string]any), c); err != nil {
+			return err
+		}
+	}
+	gateways, err := mergeGateways(values["gateways"].([]any), components.Gateways)
+	values["gateways"] = gateways
+	return err
+}
+
+// mergeGateways puts the user's gateways over the profile's, in the order of
+// namespace and name, so that the order of a list decides nothing.
+func mergeGateways(profile []any, wanted []v1alpha1.Gateway) ([]any, error) {
+	merged := map[string]map[string]any{}
+	for _, p := range profile {
+		g := p.(map[string]any)
+		merged[fmt.Sprint(g["namespace"], "/", g["name"])] = g
+	}
+	for i, w := range wanted {
+		field := fmt.Sprintf("spec.components.gateways[%d]", i)
+		key := w.Namespace + "/" + w.Name
+		if w.Enabled != nil && !*w.Enabled {
+			delete(merged, key)
+			continue
+		}
+		g := merged[key]
+		if g == nil {
+			if w.Kind == nil {
+				return nil, &Invalid{v1alpha1.ReasonInvalidSpec, field + ".kind", fmt.Sprintf("the profile has no gateway %s; set kind to Ingress or Egress", key)}
+			}
+			g = map[string]any{}
+			merged[key] = g
+		}
+		if err := setTargetPorts(w.Service, field); err != nil {
+			return nil, err
+		}
+		w.Enabled = nil
+		service, _ := g["service"].(map[string]any)
+		if err := overwrite(g, w); err != nil {
+			return nil, err
+		}
+		if own, ok := g["service"].(map[string]any); ok {
+			g["service"] = chartutil.CoalesceTables(own, service)
+		}
+	}
+	out := make([]any, 0, len(merged))
+	for _, key := range slices.Sorted(maps.Keys(merged)) {
+		out = append(out, merged[key])
+	}
+	return out, nil
+}
+
+// setTargetPorts fills in the pod's ports: the gateway has no privileges, so
+// a port below 1024 needs one above.
+func setTargetPorts(service *v1alpha1.GatewayService, field string) error {
+	if service == nil {
+		return nil
+	}
+	for i := range service.Ports {
+		p := &service.Ports[i]
+		if p.TargetPort != nil {
+			continue
+		}
+		target := p.Port
+		switch {
+		case p.Port == 80 || p.Port == 443:
+			target += 8000 // 8080 and 8443
+		case p.Port < 1024:
+			return &Invalid{v1alpha1.ReasonInvalidSpec, fmt.Sprintf("%s.service.ports[%d].targetPort", field, i), fmt.Sprintf("port %d needs a targetPort above 1023, because gateways run without privileges", p.Port)}
+		}
+		p.TargetPort = &target
+	}
+	return nil
+}
+
+// overwrite sets the fields of a table that the API value has, each as a whole.
+func overwrite(table map[string]any, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("write values: %w", err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return fmt.Errorf("write values: %w", err)
+	}
+	for k, v := range fields {
+		table[k] = v
+	}
+	return nil
+}
+
+// runtimeCopy is a deep copy of a table of JSON values.
+func runtimeCopy(table map[string]any) map[string]any { return runtime.DeepCopyJSON(table) }

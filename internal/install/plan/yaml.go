@@ -1,0 +1,31 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// WriteYAML prints all objects of the plan: the revision set, then the install set.
+func (p *Plan) WriteYAML(w io.Writer) error {
+	if err := WriteYAML(w, p.RevisionSet); err != nil {
+		return err
+	}
+	return WriteYAML(w, p.InstallSet)
+}
+
+// WriteYAML prints objects as a stream of YAML documents, each begun by "---".
+func WriteYAML(w io.Writer, objects []*unstructured.Unstructured) error {
+	for _, o := range objects {
+		raw, err := yaml.Marshal(o.Object)
+		if err != nil {
+			return fmt.Errorf("write %s %s: %w", o.GetKind(), o.GetName(), err)
+		}
+		if _, err := fmt.Fprintf(w, "---\n%s", raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
