@@ -53,13 +53,14 @@ var rooms = map[string][]string{
 	"internal/ca/server": {"internal/ca", "internal/ca/slot", "internal/authn", "internal/spiffe", "internal/log", "internal/metrics"},
 
 	// The proxy's side and the operator's.
-	"internal/inject":         {"internal/redirect"},
-	"internal/inject/webhook": {"internal/inject", "internal/log", "internal/metrics"},
-	"internal/redirect":       {},
-	"internal/install/plan":   {"api/v1alpha1", "charts", "internal/version"},
-	"internal/install/apply":  {"internal/log", "internal/metrics"},
-	"internal/version":        {},
-	"internal/metrics":        {},
+	"internal/inject":           {"internal/redirect/capture"},
+	"internal/inject/webhook":   {"internal/inject", "internal/log", "internal/metrics"},
+	"internal/redirect":         {},
+	"internal/redirect/capture": {},
+	"internal/install/plan":     {"api/v1alpha1", "charts", "internal/version"},
+	"internal/install/apply":    {"internal/log", "internal/metrics"},
+	"internal/version":          {},
+	"internal/metrics":          {},
 }
 
 // outside says which rooms, and no others, may import what begins with the key.

@@ -46,6 +46,8 @@ func Root() *cobra.Command {
 	}
 	root.AddCommand(
 		renderCommand(),
+		injectCommand(),
+		redirectCommand(),
 		versionCommand(),
 	)
 	return root

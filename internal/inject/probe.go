@@ -1,0 +1,145 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"gomodules.xyz/jsonpatch/v2"
+	"istio.io/api/annotation"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+)
+
+// agentPort is where the agent answers the kubelet's probes, from outside the
+// mesh, and serves metrics.
+const agentPort = 15020
+
+// prober is a probe that the agent carries out for the kubelet. The JSON form
+// is Istio's (ISTIO_KUBE_APP_PROBERS), with the API server's defaults filled in
+// and every port a number.
+type prober struct {
+	HTTPGet        *corev1.HTTPGetAction   `json:"httpGet,omitempty"`
+	TCPSocket      *corev1.TCPSocketAction `json:"tcpSocket,omitempty"`
+	GRPC           *corev1.GRPCAction      `json:"grpc,omitempty"`
+	TimeoutSeconds int32                   `json:"timeoutSeconds"`
+}
+
+// rewrite is one probe that moves to the agent.
+type rewrite struct {
+	// pointer is the JSON pointer of the probe in the pod.
+	pointer string
+	// path is where the agent answers for it.
+	path   string
+	probe  *corev1.Probe
+	prober prober
+}
+
+// rewrites are the probes of the pod that would not get through the proxy: the
+// kubelet has no identity in the mesh. A probe that runs a command needs none,
+// and one that asks the agent already stays.
+func rewrites(pod *corev1.Pod) ([]rewrite, error) {
+	switch name := annotation.SidecarRewriteAppHTTPProbers.Name; pod.Annotations[name] {
+	case "false":
+		return nil, nil
+	case "", "true":
+	default:
+		return nil, fmt.Errorf("annotation %s: %q is neither \"true\" nor \"false\"", name, pod.Annotations[name])
+	}
+	var out []rewrite
+	for list, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			c := &containers[i]
+			base := fmt.Sprintf("/spec/%s/%d/", []string{"initContainers", "containers"}[list], i)
+			for _, kind := range []struct {
+				key, path string
+				probe     *corev1.Probe
+			}{
+				{"readinessProbe", "readyz", c.ReadinessProbe},
+				{"livenessProbe", "livez", c.LivenessProbe},
+				{"startupProbe", "startupz", c.StartupProbe},
+			} {
+				prober, ok, err := newProber(c, kind.probe)
+				if err != nil {
+					return nil, fmt.Errorf("%s of container %s: %w", kind.key, c.Name, err)
+				}
+				if ok {
+					out = append(out, rewrite{base + kind.key, "/app-health/" + c.Name + "/" + kind.path, kind.probe, prober})
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// newProber is false for a probe that stays as it is.
+func newProber(c *corev1.Container, probe *corev1.Probe) (prober, bool, error) {
+	if probe == nil {
+		return prober{}, false, nil
+	}
+	p := prober{TimeoutSeconds: max(probe.TimeoutSeconds, 1)}
+	var port *intstr.IntOrString
+	switch {
+	case probe.HTTPGet != nil:
+		p.HTTPGet = probe.HTTPGet.DeepCopy()
+		if p.HTTPGet.Scheme == "" {
+			p.HTTPGet.Scheme = corev1.URISchemeHTTP
+		}
+		if p.HTTPGet.Path == "" {
+			p.HTTPGet.Path = "/"
+		}
+		port = &p.HTTPGet.Port
+	case probe.TCPSocket != nil:
+		p.TCPSocket = probe.TCPSocket.DeepCopy()
+		port = &p.TCPSocket.Port
+	case probe.GRPC != nil:
+		p.GRPC = probe.GRPC.DeepCopy()
+		if p.GRPC.Service == nil {
+			p.GRPC.Service = ptr.To("")
+		}
+		return p, true, nil
+	default:
+		return prober{}, false, nil
+	}
+	if port.Type == intstr.String {
+		i := slices.IndexFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == port.StrVal })
+		if i < 0 {
+			return prober{}, false, fmt.Errorf("port %q is not the name of a port of the container; name one of its ports or give a number", port.StrVal)
+		}
+		*port = intstr.FromInt32(c.Ports[i].ContainerPort)
+	}
+	return p, port.IntVal != agentPort, nil
+}
+
+// ops move the probe to the agent. Its times and thresholds stay.
+func (r *rewrite) ops() []jsonpatch.Operation {
+	action := &corev1.HTTPGetAction{Path: r.path, Port: intstr.FromInt32(agentPort), Scheme: corev1.URISchemeHTTP}
+	add := jsonpatch.NewOperation("add", r.pointer+"/httpGet", action)
+	switch {
+	case r.probe.TCPSocket != nil:
+		return []jsonpatch.Operation{jsonpatch.NewOperation("remove", r.pointer+"/tcpSocket", nil), add}
+	case r.probe.GRPC != nil:
+		return []jsonpatch.Operation{jsonpatch.NewOperation("remove", r.pointer+"/grpc", nil), add}
+	}
+	// The agent sends these on to the application.
+	action.HTTPHeaders = r.probe.HTTPGet.HTTPHeaders
+	return []jsonpatch.Operation{add}
+}
+
+// proberJSON is the value of ISTIO_KUBE_APP_PROBERS: path to prober, sorted.
+func proberJSON(pod *corev1.Pod) (string, error) {
+	list, err := rewrites(pod)
+	if err != nil {
+		return "", err
+	}
+	probers := map[string]prober{}
+	for _, r := range list {
+		probers[r.path] = r.prober
+	}
+	out, err := json.Marshal(probers)
+	if err != nil {
+		return "", fmt.Errorf("write probers: %w", err)
+	}
+	return string(out), nil
+}
