@@ -80,7 +80,8 @@ type Hash struct {
 	TableSize uint64
 }
 
-// ConnectionPool bounds what one proxy opens to the host. 0 is Istio's default.
+// ConnectionPool bounds what one proxy opens to the host. 0 is Istio's default,
+// and so is a nil idle timeout; one of 0 is none.
 type ConnectionPool struct {
 	MaxConnections           int32
 	ConnectTimeout           time.Duration
@@ -88,12 +89,12 @@ type ConnectionPool struct {
 	TCPKeepaliveTime         time.Duration
 	TCPKeepaliveInterval     time.Duration
 	MaxConnectionDuration    time.Duration
-	TCPIdleTimeout           time.Duration
+	TCPIdleTimeout           *time.Duration
 	HTTP1MaxPending          int32
 	HTTP2MaxRequests         int32
 	MaxRequestsPerConnection int32
 	MaxRetries               int32
-	HTTPIdleTimeout          time.Duration
+	HTTPIdleTimeout          *time.Duration
 	// H2Upgrade is nil for "as the mesh says".
 	H2Upgrade            *bool
 	MaxConcurrentStreams int32

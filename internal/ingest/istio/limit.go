@@ -33,6 +33,15 @@ func (r reader) timeout(at *field.Path, d *durationpb.Duration) time.Duration {
 	return r.duration(at, d)
 }
 
+// optionalTimeout tells 0s, which means none, from a field that is not set.
+func (r reader) optionalTimeout(at *field.Path, d *durationpb.Duration) *time.Duration {
+	if d == nil {
+		return nil
+	}
+	out := r.timeout(at, d)
+	return &out
+}
+
 func (r reader) port(at *field.Path, number uint32) int32 {
 	if number < 1 || number > 65535 {
 		r.refuse(at, "%d is not a port; write a number from 1 to 65535", number)

@@ -69,11 +69,8 @@ func (r reader) hash(at *field.Path, m *networkingv1alpha3.LoadBalancerSettings_
 		if out.Cookie == "" {
 			r.refuse(at.Child("httpCookie", "name"), "is required")
 		}
-		if cookie.GetTtl() != nil {
-			// 0s is a session cookie.
-			ttl := r.timeout(at.Child("httpCookie", "ttl"), cookie.GetTtl())
-			out.CookieTTL = &ttl
-		}
+		// 0s is a session cookie.
+		out.CookieTTL = r.optionalTimeout(at.Child("httpCookie", "ttl"), cookie.GetTtl())
 		r.noControl(at.Child("httpCookie", "path"), out.CookiePath)
 	}
 	if out.Header == "" && out.Cookie == "" && !out.SourceIP && out.QueryParameter == "" {

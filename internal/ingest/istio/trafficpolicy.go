@@ -59,13 +59,13 @@ func (r reader) pool(at *field.Path, m *networkingv1alpha3.ConnectionPoolSetting
 		TCPKeepaliveTime:      r.duration(keepaliveAt.Child("time"), keepalive.GetTime()),
 		TCPKeepaliveInterval:  r.duration(keepaliveAt.Child("interval"), keepalive.GetInterval()),
 		MaxConnectionDuration: r.duration(tcpAt.Child("maxConnectionDuration"), tcp.GetMaxConnectionDuration()),
-		TCPIdleTimeout:        r.timeout(tcpAt.Child("idleTimeout"), tcp.GetIdleTimeout()),
+		TCPIdleTimeout:        r.optionalTimeout(tcpAt.Child("idleTimeout"), tcp.GetIdleTimeout()),
 
 		HTTP1MaxPending:          r.notNegative(httpAt.Child("http1MaxPendingRequests"), http.GetHttp1MaxPendingRequests()),
 		HTTP2MaxRequests:         r.notNegative(httpAt.Child("http2MaxRequests"), http.GetHttp2MaxRequests()),
 		MaxRequestsPerConnection: r.notNegative(httpAt.Child("maxRequestsPerConnection"), http.GetMaxRequestsPerConnection()),
 		MaxRetries:               r.notNegative(httpAt.Child("maxRetries"), http.GetMaxRetries()),
-		HTTPIdleTimeout:          r.timeout(httpAt.Child("idleTimeout"), http.GetIdleTimeout()),
+		HTTPIdleTimeout:          r.optionalTimeout(httpAt.Child("idleTimeout"), http.GetIdleTimeout()),
 		MaxConcurrentStreams:     r.notNegative(httpAt.Child("maxConcurrentStreams"), http.GetMaxConcurrentStreams()),
 		UseClientProtocol:        http.GetUseClientProtocol(),
 	}

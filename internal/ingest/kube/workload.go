@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,8 @@ const (
 	ProxyContainer = "istio-proxy"
 	// TLSModeLabel says istio on pods that speak the mesh's TLS.
 	TLSModeLabel = "security.istio.io/tlsMode"
+	// routerArg stands among the arguments of a gateway's proxy container.
+	routerArg = "router"
 	// podTemplateHash is what a Deployment adds to the name of its ReplicaSet.
 	podTemplateHash = "pod-template-hash"
 )
@@ -31,10 +34,10 @@ func Workload(p *corev1.Pod) *mesh.Workload {
 		Labels:         p.Labels,
 		ServiceAccount: p.Spec.ServiceAccountName,
 		Node:           p.Spec.NodeName,
-		Meshed:         meshed(p),
 		HostNetwork:    p.Spec.HostNetwork,
 		Owner:          owner(p),
 	}
+	out.Meshed, out.Router = proxyOf(p)
 	for _, ip := range p.Status.PodIPs {
 		out.IPs = append(out.IPs, ip.IP)
 	}
@@ -54,18 +57,19 @@ func Workload(p *corev1.Pod) *mesh.Workload {
 	return out
 }
 
-func meshed(p *corev1.Pod) bool {
-	if p.Labels[TLSModeLabel] == "istio" {
-		return true
-	}
+// proxyOf reports whether a proxy of the mesh runs in the pod, and whether it is
+// a gateway's.
+func proxyOf(p *corev1.Pod) (meshed, router bool) {
+	meshed = p.Labels[TLSModeLabel] == "istio"
 	for _, list := range [][]corev1.Container{p.Spec.InitContainers, p.Spec.Containers} {
 		for i := range list {
 			if list[i].Name == ProxyContainer {
-				return true
+				meshed = true
+				router = router || slices.Contains(list[i].Args, routerArg)
 			}
 		}
 	}
-	return false
+	return meshed, router
 }
 
 // owner is the name of the workload that a person knows: the Deployment, not
