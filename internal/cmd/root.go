@@ -45,6 +45,7 @@ func Root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		agentCommand(),
 		renderCommand(),
 		injectCommand(),
 		redirectCommand(),

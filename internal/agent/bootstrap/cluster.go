@@ -34,7 +34,6 @@ func (b *builder) xdsCluster() *clusterv3.Cluster {
 	}
 	c := cluster(XDSCluster, clusterv3.Cluster_STRICT_DNS, socketAddress(host, int(port)))
 	c.DnsLookupFamily = family
-	c.RespectDnsTtl = true
 	c.TypedExtensionProtocolOptions = b.http2(&corev3.KeepaliveSettings{Interval: durationpb.New(pingEvery), Timeout: durationpb.New(pingWait)})
 	c.TransportSocket = &corev3.TransportSocket{
 		Name: "envoy.transport_sockets.tls",
