@@ -48,6 +48,7 @@ func Root() *cobra.Command {
 		agentCommand(),
 		renderCommand(),
 		injectCommand(),
+		injectorCommand(),
 		redirectCommand(),
 		versionCommand(),
 	)
