@@ -2,6 +2,7 @@ package inject
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,9 +162,20 @@ func proxyResources(pod *corev1.Pod, c *Config) (corev1.ResourceRequirements, er
 		return corev1.ResourceRequirements{}, err
 	}
 	if requests == nil && limits == nil {
-		return c.Resources, nil
+		requests, limits = c.Resources.Requests, c.Resources.Limits
 	}
-	return corev1.ResourceRequirements{Requests: requests, Limits: limits}, nil
+	return corev1.ResourceRequirements{Requests: requested(requests, limits), Limits: limits}, nil
+}
+
+// requested fills in what the API server would: what is limited and not
+// requested is requested up to the limit.
+func requested(requests, limits corev1.ResourceList) corev1.ResourceList {
+	all := maps.Clone(limits)
+	if all == nil {
+		return requests
+	}
+	maps.Copy(all, requests)
+	return all
 }
 
 func quantities(pod *corev1.Pod, cpu, memory string) (corev1.ResourceList, error) {

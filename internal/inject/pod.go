@@ -12,6 +12,9 @@ import (
 	"github.com/meshwright/meshwright/internal/redirect/capture"
 )
 
+// systemNamespaces keep a cluster alive and are never injected.
+var systemNamespaces = []string{"kube-node-lease", "kube-public", "kube-system"}
+
 // skip says why a pod is to be left as it is; an empty reason means inject it.
 func skip(pod *corev1.Pod, namespace string, c *Config) (reason string) {
 	switch {

@@ -92,7 +92,7 @@ func (k *keeper) ensureServing(ctx context.Context) error {
 // ensureBundle writes the bundle into every webhook of the configuration that
 // has another one.
 func (k *keeper) ensureBundle(ctx context.Context, bundle []byte) error {
-	logger := log.FromContext(ctx).WithValues("MutatingWebhookConfiguration", k.webhookName)
+	logger := log.FromContext(ctx)
 	var config admissionregistrationv1.MutatingWebhookConfiguration
 	err := k.client.Get(ctx, client.ObjectKey{Name: k.webhookName}, &config)
 	if apierrors.IsNotFound(err) {

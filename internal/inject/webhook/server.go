@@ -70,7 +70,8 @@ func Run(ctx context.Context, connection *rest.Config, o Options) error {
 		return fmt.Errorf("set up injector: %w", err)
 	}
 	k.client = mgr.GetClient()
-	server.Register(Path, &admission.Webhook{Handler: &admitter{reader: mgr.GetClient(), config: o.Config}})
+	// Asking the manager for the server is what makes it start it.
+	mgr.GetWebhookServer().Register(Path, &admission.Webhook{Handler: &admitter{reader: mgr.GetClient(), config: o.Config}})
 	// Asked for here, so that it is in the cache before the first pod.
 	if _, err := mgr.GetCache().GetInformer(ctx, &corev1.ConfigMap{}); err != nil {
 		return fmt.Errorf("watch config map %s: %w", RootConfigMap, err)
