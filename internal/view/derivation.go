@@ -8,6 +8,7 @@ func Derivations() []mesh.Derivation {
 	return []mesh.Derivation{
 		{Kind: KindInbound, Compute: workloadInbound},
 		{Kind: KindIdentities, Compute: identities},
+		{Kind: KindAllMutual, Compute: allMutual},
 		{Kind: KindGatewayPods, Compute: gatewayPods},
 		{Kind: KindSources, Compute: sources},
 		{Kind: mesh.KindProblems, For: problemKeys, Compute: problems},

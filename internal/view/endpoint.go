@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/meshwright/meshwright/internal/mesh"
@@ -160,4 +161,39 @@ func HeadlessAddresses(l mesh.Lookup, slice *mesh.EndpointSlice) []Endpoint {
 		}
 	}
 	return out
+}
+
+// KindAllMutual is the derived kind that says whether all endpoints of a
+// service port accept the mesh's TLS. Its keys are AllMutual/namespace/service:port.
+const KindAllMutual mesh.Kind = "AllMutual"
+
+type truth struct{}
+
+// Equal implements mesh.Value.
+func (truth) Equal(o mesh.Value) bool { return o == mesh.Value(truth{}) }
+
+// AllMutual reports whether a service port has endpoints and all of them accept
+// the mesh's TLS.
+func AllMutual(l mesh.Lookup, s *mesh.Service, port *mesh.ServicePort) bool {
+	name := s.Name + ":" + strconv.Itoa(int(port.Number))
+	return l.Get(mesh.Key{Kind: KindAllMutual, Namespace: s.Namespace, Name: name}) != nil
+}
+
+// allMutual computes KindAllMutual: truth or nothing.
+func allMutual(l mesh.Lookup, k mesh.Key) mesh.Value {
+	name, number, _ := strings.Cut(k.Name, ":")
+	n, _ := strconv.Atoi(number)
+	s, ok := l.Get(mesh.Key{Kind: mesh.KindService, Namespace: k.Namespace, Name: name}).(*mesh.Service)
+	if !ok {
+		return nil
+	}
+	port := Port(s, int32(n))
+	if port == nil {
+		return nil
+	}
+	list := Endpoints(l, s, port, nil)
+	if len(list) == 0 || slices.ContainsFunc(list, func(e Endpoint) bool { return !e.Mutual }) {
+		return nil
+	}
+	return truth{}
 }

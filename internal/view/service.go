@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/meshwright/meshwright/internal/mesh"
 )
@@ -71,6 +72,26 @@ func Port(s *mesh.Service, number int32) *mesh.ServicePort {
 	return nil
 }
 
+// DestinationPort is the port of a destination: the one that is named, else
+// the only one, else the one that the request came to (Istio's rule). nil if
+// the service does not have it.
+func DestinationPort(s *mesh.Service, named, came int32) *mesh.ServicePort {
+	if named != 0 {
+		return Port(s, named)
+	}
+	var only *mesh.ServicePort
+	for i := range s.Ports {
+		switch {
+		case s.Ports[i].Protocol == mesh.ProtocolUDP:
+		case only != nil:
+			return Port(s, came)
+		default:
+			only = &s.Ports[i]
+		}
+	}
+	return only
+}
+
 // HasService reports whether any service, seen or not, answers HTTP on this
 // port under the name host: its full name, a short name, or an address. Such
 // names are not for others to claim.
@@ -79,7 +100,9 @@ func HasService(l mesh.Lookup, host string, port int32) bool {
 		p := Port(s, port)
 		return p != nil && p.Protocol.IsHTTP()
 	}
-	if s := Service(l, host); s != nil && http(s) {
+	// Below a headless service's names are those of its pods.
+	below, wild := strings.CutPrefix(host, "*.")
+	if s := Service(l, below); s != nil && http(s) && (s.Headless || !wild) {
 		return true
 	}
 	for _, k := range l.List(ServicesOfAddress(host)) {
@@ -87,10 +110,37 @@ func HasService(l mesh.Lookup, host string, port int32) bool {
 			return true
 		}
 	}
-	if name, namespace, ok := shortName(host); ok {
+	if name, namespace, ok := shortName(below); ok {
 		if s, ok := l.Get(mesh.Key{Kind: mesh.KindService, Namespace: namespace, Name: name}).(*mesh.Service); ok {
-			return http(s)
+			return http(s) && (s.Headless || !wild)
 		}
 	}
 	return false
+}
+
+// Targets are the pods' ports that a service sends to: those it names by
+// number, and those that its endpoints have.
+func Targets(l mesh.Lookup, s *mesh.Service) []int32 {
+	var out []int32
+	named := false
+	for _, p := range s.Ports {
+		switch {
+		case p.Protocol == mesh.ProtocolUDP:
+		case p.TargetPort != 0:
+			out = append(out, p.TargetPort)
+		default:
+			named = true
+		}
+	}
+	if named {
+		for _, k := range l.List(slicesOfService(s.Namespace, s.Name)) {
+			if slice, ok := l.Get(k).(*mesh.EndpointSlice); ok {
+				for _, p := range slice.Ports {
+					out = append(out, p.Number)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

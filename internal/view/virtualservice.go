@@ -12,10 +12,8 @@ import (
 // there is none.
 func VirtualService(r mesh.Reader, gateway, host string) *mesh.VirtualService {
 	for _, pattern := range patterns(host) {
-		for _, vs := range claimants(r, gateway, pattern) {
-			if visible(r, vs.ExportTo, vs.Namespace) {
-				return vs
-			}
+		if vs := Claimant(r, gateway, pattern); vs != nil {
+			return vs
 		}
 	}
 	return nil
@@ -57,4 +55,15 @@ func Applies(r mesh.Reader, m *mesh.HTTPMatch, gateway string, port int32) bool 
 		return false
 	}
 	return len(m.SourceLabels) == 0 || hasLabels(r, m.SourceLabels)
+}
+
+// Claimant is the oldest VirtualService that names host literally for a gateway
+// and that the proxy may see, nil if there is none.
+func Claimant(r mesh.Reader, gateway, host string) *mesh.VirtualService {
+	for _, vs := range claimants(r, gateway, host) {
+		if visible(r, vs.ExportTo, vs.Namespace) {
+			return vs
+		}
+	}
+	return nil
 }

@@ -1,0 +1,241 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/meshwright/meshwright/internal/mesh"
+	"github.com/meshwright/meshwright/internal/translate/envoy"
+	"github.com/meshwright/meshwright/internal/view"
+)
+
+// routes makes the routes of one virtual host, and notes the clusters that
+// they name.
+type routes struct {
+	mesh.Reader
+	// gateway and port are where the requests came in.
+	gateway  string
+	port     int32
+	clusters []string
+}
+
+// of are the routes of a VirtualService, up to the first that takes everything.
+func (b *routes) of(vs *mesh.VirtualService) []*routev3.Route {
+	var out []*routev3.Route
+	for i := range vs.HTTP {
+		rule := &vs.HTTP[i]
+		matches := rule.Matches
+		if len(matches) == 0 {
+			matches = []mesh.HTTPMatch{{}}
+		}
+		for j := range matches {
+			m := &matches[j]
+			if !view.Applies(b, m, b.gateway, b.port) {
+				continue
+			}
+			route := &routev3.Route{Name: rule.Name, Match: routeMatch(m)}
+			b.act(route, rule, m)
+			out = append(out, route)
+			if takesAll(route.GetMatch()) {
+				return out
+			}
+		}
+	}
+	return out
+}
+
+// to is the route of a service that no VirtualService is about.
+func (b *routes) to(cluster string) *routev3.Route {
+	b.clusters = append(b.clusters, cluster)
+	return &routev3.Route{
+		Name:  "default",
+		Match: prefixMatch("/"),
+		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster},
+			Timeout:          envoy.Duration(0),
+			RetryPolicy:      retryPolicy(nil),
+		}},
+	}
+}
+
+func (b *routes) act(route *routev3.Route, rule *mesh.HTTPRoute, m *mesh.HTTPMatch) {
+	switch {
+	case rule.Redirect != nil:
+		route.Action = &routev3.Route_Redirect{Redirect: redirect(rule.Redirect)}
+		return
+	case rule.DirectStatus != 0:
+		route.Action = &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: rule.DirectStatus}}
+		return
+	}
+	action := &routev3.RouteAction{
+		Timeout:     envoy.Duration(rule.Timeout),
+		RetryPolicy: retryPolicy(rule.Retries),
+	}
+	b.setClusters(action, rule.Destinations)
+	if rule.Rewrite != nil {
+		setRewrite(action, rule.Rewrite, m.URI)
+	}
+	route.Action = &routev3.Route_Route{Route: action}
+}
+
+// setClusters sends to one cluster, or to several by weight.
+func (b *routes) setClusters(action *routev3.RouteAction, list []mesh.Destination) {
+	if len(list) > 1 {
+		list = slices.DeleteFunc(slices.Clone(list), func(d mesh.Destination) bool { return d.Weight == 0 })
+	}
+	if len(list) == 0 {
+		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: blackHoleCluster}
+		b.clusters = append(b.clusters, blackHoleCluster)
+		return
+	}
+	if len(list) == 1 {
+		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: b.destination(list[0])}
+		return
+	}
+	weighted := &routev3.WeightedCluster{}
+	for _, d := range list {
+		weighted.Clusters = append(weighted.Clusters, &routev3.WeightedCluster_ClusterWeight{
+			Name: b.destination(d), Weight: envoy.UInt32(d.Weight),
+		})
+	}
+	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
+}
+
+// destination is the cluster of a destination. One that the proxy does not have
+// becomes the black hole, which answers 503 at once.
+func (b *routes) destination(d mesh.Destination) string {
+	name := blackHoleCluster
+	if s := view.VisibleService(b, d.Host); s != nil {
+		if p := view.DestinationPort(s, d.Port, b.port); p != nil {
+			if d.Subset == "" || view.PolicyOf(b, s).Subset(d.Subset) != nil {
+				name = outboundName(p.Number, d.Subset, s.Hostname)
+			}
+		}
+	}
+	b.clusters = append(b.clusters, name)
+	return name
+}
+
+// leaveALPN keeps the words for sniffed protocols from clusters that know
+// their own.
+func (b *routes) leaveALPN(vh *routev3.VirtualHost) {
+	for _, route := range vh.GetRoutes() {
+		action := route.GetRoute()
+		if action == nil || b.allSniffed(action) {
+			continue
+		}
+		route.TypedPerFilterConfig = map[string]*anypb.Any{
+			envoy.FilterALPN: envoy.Any(&routev3.FilterConfig{Disabled: true}),
+		}
+	}
+}
+
+func (b *routes) allSniffed(action *routev3.RouteAction) bool {
+	names := []string{action.GetCluster()}
+	if w := action.GetWeightedClusters(); w != nil {
+		names = names[:0]
+		for _, c := range w.GetClusters() {
+			names = append(names, c.GetName())
+		}
+	}
+	for _, n := range names {
+		port, _, host, ok := parseOutbound(n)
+		if !ok {
+			return false
+		}
+		s := view.Service(b, host)
+		if s == nil {
+			return false
+		}
+		if p := view.Port(s, port); p == nil || p.Protocol != mesh.ProtocolAuto {
+			return false
+		}
+	}
+	return true
+}
+
+// defaultRetryOn is what Istio retries where the user says nothing: only what
+// no server has begun to answer.
+const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled"
+
+// retryPolicy is nil where the user wants no retries.
+func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
+	out := &routev3.RetryPolicy{
+		RetryOn:    defaultRetryOn,
+		NumRetries: envoy.UInt32(2),
+		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
+			Name: "envoy.retry_host_predicates.previous_hosts",
+			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
+				TypedConfig: envoy.Any(&previoushostsv3.PreviousHostsPredicate{}),
+			},
+		}},
+		HostSelectionRetryMaxAttempts: 5,
+	}
+	if r == nil {
+		return out
+	}
+	if r.Attempts <= 0 {
+		return nil
+	}
+	out.NumRetries = envoy.UInt32(uint32(r.Attempts))
+	if r.PerTryTimeout > 0 {
+		out.PerTryTimeout = envoy.Duration(r.PerTryTimeout)
+	}
+	if r.On != "" {
+		out.RetryOn = r.On
+	}
+	if len(r.StatusCodes) > 0 {
+		out.RetriableStatusCodes = r.StatusCodes
+		if !slices.Contains(strings.Split(out.RetryOn, ","), "retriable-status-codes") {
+			out.RetryOn += ",retriable-status-codes"
+		}
+	}
+	return out
+}
+
+func redirect(d *mesh.Redirect) *routev3.RedirectAction {
+	out := &routev3.RedirectAction{HostRedirect: d.Authority, PortRedirect: uint32(d.Port)}
+	if d.URI != "" {
+		out.PathRewriteSpecifier = &routev3.RedirectAction_PathRedirect{PathRedirect: d.URI}
+	}
+	if d.Scheme != "" {
+		out.SchemeRewriteSpecifier = &routev3.RedirectAction_SchemeRedirect{SchemeRedirect: d.Scheme}
+	}
+	switch d.Code {
+	case 302:
+		out.ResponseCode = routev3.RedirectAction_FOUND
+	case 303:
+		out.ResponseCode = routev3.RedirectAction_SEE_OTHER
+	case 307:
+		out.ResponseCode = routev3.RedirectAction_TEMPORARY_REDIRECT
+	case 308:
+		out.ResponseCode = routev3.RedirectAction_PERMANENT_REDIRECT
+	}
+	return out
+}
+
+// setRewrite replaces what the match has matched, as Istio does.
+func setRewrite(action *routev3.RouteAction, rw *mesh.Rewrite, uri *mesh.StringMatch) {
+	if rw.Authority != "" {
+		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: rw.Authority}
+	}
+	switch {
+	case rw.URIRegex != "":
+		action.RegexRewrite = regexRewrite(rw.URIRegex, rw.URISubstitution)
+	case rw.URI == "":
+	case rw.URI == "/" && uri != nil && uri.Kind == mesh.MatchPrefix && !strings.HasSuffix(uri.Value, "/"):
+		// "/admin/x" without its prefix begins with a slash already.
+		action.RegexRewrite = regexRewrite("^"+quoteRE2(uri.Value)+"(/?)(.*)", `/\2`)
+	default:
+		action.PrefixRewrite = rw.URI
+	}
+}
+
+func regexRewrite(regex, substitution string) *matcherv3.RegexMatchAndSubstitute {
+	return &matcherv3.RegexMatchAndSubstitute{Pattern: &matcherv3.RegexMatcher{Regex: regex}, Substitution: substitution}
+}

@@ -1,0 +1,53 @@
+package translate
+
+import (
+	"github.com/meshwright/meshwright/internal/mesh"
+	"github.com/meshwright/meshwright/internal/translate/resource"
+)
+
+// Types is the table of resource types, in the order in which they are pushed.
+func Types() []resource.Type {
+	return []resource.Type{
+		{
+			URL:       resource.Cluster,
+			SpawnFrom: []mesh.Kind{mesh.KindService},
+			Spawn:     clusterNames,
+			Static:    []string{passthroughCluster, blackHoleCluster, inboundPassthroughCluster},
+			Build:     cluster,
+			Wildcard:  true,
+		},
+		{
+			URL:       resource.Endpoints,
+			SpawnFrom: []mesh.Kind{mesh.KindService},
+			Spawn:     outboundNames,
+			Build:     endpoints,
+		},
+		{
+			URL:       resource.Secret,
+			SpawnFrom: []mesh.Kind{mesh.KindCredential},
+			Spawn:     secretNames,
+			Build:     secret,
+		},
+		{
+			URL:       resource.Listener,
+			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindEndpointSlice, mesh.KindGateway},
+			Spawn:     listenerNames,
+			Static:    []string{virtualOutbound, virtualInbound},
+			Build:     listener,
+			Wildcard:  true,
+		},
+		{
+			URL:       resource.Route,
+			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindGateway},
+			Spawn:     routeNames,
+			Build:     route,
+		},
+		{
+			URL:       resource.VirtualHost,
+			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindVirtualService, mesh.KindGateway},
+			Spawn:     virtualHostNames,
+			Build:     virtualHost,
+			Within:    resource.Route,
+		},
+	}
+}
