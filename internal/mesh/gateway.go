@@ -19,6 +19,8 @@ func (g *Gateway) Equal(o Value) bool { return reflect.DeepEqual(Value(g), o) }
 
 // Server is one port of a Gateway.
 type Server struct {
+	// Index is the place in the user's list, for Problems.
+	Index    int
 	Name     string
 	Port     int32
 	PortName string

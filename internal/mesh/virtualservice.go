@@ -26,7 +26,9 @@ func (v *VirtualService) Equal(o Value) bool { return reflect.DeepEqual(Value(v)
 
 // HTTPRoute is one rule; the first whose match holds is taken.
 type HTTPRoute struct {
-	Name string
+	// Index is the place in the user's list, for Problems.
+	Index int
+	Name  string
 	// Matches are alternatives; none matches every request.
 	Matches []HTTPMatch
 	// Exactly one of Destinations, Redirect and DirectStatus is set.

@@ -211,12 +211,12 @@ func explicitHTTP(c *upstreamhttpv3.HttpProtocolOptions_ExplicitHttpConfig) *ups
 }
 
 func commonHTTP(pool *mesh.ConnectionPool) *corev3.HttpProtocolOptions {
-	if pool.HTTPIdleTimeout == 0 && pool.MaxRequestsPerConnection == 0 && pool.MaxConnectionDuration == 0 {
+	if pool.HTTPIdleTimeout == nil && pool.MaxRequestsPerConnection == 0 && pool.MaxConnectionDuration == 0 {
 		return nil
 	}
 	out := &corev3.HttpProtocolOptions{}
-	if d := pool.HTTPIdleTimeout; d > 0 {
-		out.IdleTimeout = envoy.Duration(d)
+	if d := pool.HTTPIdleTimeout; d != nil {
+		out.IdleTimeout = envoy.Duration(*d)
 	}
 	if d := pool.MaxConnectionDuration; d > 0 {
 		out.MaxConnectionDuration = envoy.Duration(d)

@@ -106,8 +106,8 @@ func outboundTCP(r mesh.Reader, s *mesh.Service, port int32, to string) *listene
 	}
 	traffic := view.PolicyOf(r, s).For(nil, port)
 	if pool := traffic.Pool; pool != nil {
-		if pool.TCPIdleTimeout > 0 {
-			m.IdleTimeout = envoy.Duration(pool.TCPIdleTimeout)
+		if d := pool.TCPIdleTimeout; d != nil {
+			m.IdleTimeout = envoy.Duration(*d)
 		}
 		if pool.MaxConnectionDuration > 0 {
 			m.MaxDownstreamConnectionDuration = envoy.Duration(pool.MaxConnectionDuration)

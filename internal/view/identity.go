@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/meshwright/meshwright/internal/mesh"
+	"github.com/meshwright/meshwright/internal/spiffe"
 )
 
 // KindIdentities is the derived kind that holds who may answer for a service.
@@ -44,7 +45,7 @@ func identities(l mesh.Lookup, k mesh.Key) mesh.Value {
 				continue
 			}
 			if w, ok := l.Get(e.Workload).(*mesh.Workload); ok && w.Meshed {
-				list = append(list, "spiffe://"+domain+"/ns/"+w.Namespace+"/sa/"+w.ServiceAccount)
+				list = append(list, spiffe.ID{TrustDomain: domain, Namespace: w.Namespace, ServiceAccount: w.ServiceAccount}.String())
 			}
 		}
 	}

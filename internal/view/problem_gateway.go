@@ -17,7 +17,7 @@ func (f *finder) gateway(gw *mesh.Gateway) {
 	}
 	for i := range gw.Servers {
 		server := &gw.Servers[i]
-		field := fmt.Sprintf("spec.servers[%d]", i)
+		field := fmt.Sprintf("spec.servers[%d]", server.Index)
 		f.serverConflict(gw, server, field)
 		f.serverTLS(server, field, pods.Namespaces)
 	}
@@ -26,14 +26,11 @@ func (f *finder) gateway(gw *mesh.Gateway) {
 // serverTLS looks for the credential in every namespace where the Gateway is
 // served.
 func (f *finder) serverTLS(server *mesh.Server, field string, namespaces []string) {
-	switch {
-	case server.Protocol == mesh.ServerTCP:
-		f.unserved(field+".port.protocol", "TCP servers")
-		return
-	case server.TLS == nil:
-		return
-	case server.TLS.Mode == mesh.ServerPassthrough:
-		f.unserved(field+".tls.mode", "TLS servers in mode PASSTHROUGH")
+	if server.Protocol != mesh.ServerHTTPS || server.TLS == nil {
+		return // Other protocols are named where the object is read.
+	}
+	if server.TLS.Mode == mesh.ServerPassthrough {
+		f.unserved(field+".tls.mode", "servers in mode PASSTHROUGH are not served by this version; this one is not opened, the others are")
 		return
 	}
 	name := server.TLS.Credential
@@ -51,13 +48,6 @@ func (f *finder) serverTLS(server *mesh.Server, field string, namespaces []strin
 	}
 }
 
-func (f *finder) unserved(field, what string) {
-	f.list = append(f.list, mesh.Problem{
-		Object: f.object, Reason: ReasonNotServed, Field: field, Unserved: true,
-		Message: what + " are not served by this version; this server is not opened, the others are.",
-	})
-}
-
 // serverConflict tells a server that an older one has its port or its host.
 func (f *finder) serverConflict(gw *mesh.Gateway, server *mesh.Server, field string) {
 	for _, other := range gateways(f) {
@@ -72,13 +62,13 @@ func (f *finder) serverConflict(gw *mesh.Gateway, server *mesh.Server, field str
 			if IsTLS(prior) != IsTLS(server) {
 				f.add(ReasonPortConflict, field+".port",
 					"spec.servers[%d] of Gateway %s/%s is older and has port %d for %s; this server (%s) is not opened. Give it another port.",
-					i, other.Namespace, other.Name, server.Port, prior.Protocol, server.Protocol)
+					prior.Index, other.Namespace, other.Name, server.Port, prior.Protocol, server.Protocol)
 				return
 			}
 			if host, ok := sameSNI(prior, server); ok {
 				f.add(ReasonPortConflict, field+".hosts",
 					"spec.servers[%d] of Gateway %s/%s is older and has the host %q on port %d; this server is not opened for it. Remove the host from one of them.",
-					i, other.Namespace, other.Name, host, server.Port)
+					prior.Index, other.Namespace, other.Name, host, server.Port)
 				return
 			}
 		}

@@ -20,7 +20,7 @@ func (f *finder) virtualService(vs *mesh.VirtualService) {
 	}
 	for i := range vs.HTTP {
 		for j := range vs.HTTP[i].Destinations {
-			field := fmt.Sprintf("spec.http[%d].route[%d].destination", i, j)
+			field := fmt.Sprintf("spec.http[%d].route[%d].destination", vs.HTTP[i].Index, j)
 			f.destination(vs, field, &vs.HTTP[i].Destinations[j])
 		}
 	}

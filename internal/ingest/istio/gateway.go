@@ -30,6 +30,7 @@ func (r reader) gateway(at *field.Path, m *networkingv1alpha3.Gateway) *mesh.Gat
 			names[name] = true
 		}
 		if value, ok := r.server(here, server); ok {
+			value.Index = i
 			out.Servers = append(out.Servers, value)
 		}
 	}

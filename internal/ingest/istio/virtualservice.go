@@ -36,6 +36,7 @@ func (r reader) virtualService(at *field.Path, m *networkingv1alpha3.VirtualServ
 			caughtAll = here.String()
 		}
 		if value, ok := r.httpRoute(here, route); ok {
+			value.Index = i
 			out.HTTP = append(out.HTTP, value)
 		}
 	}
