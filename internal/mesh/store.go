@@ -93,12 +93,12 @@ func (s *Store) Put(k Key, v Value) {
 	}
 	s.keys[k] = struct{}{}
 	for _, b := range before {
-		if !slices.Contains(after, b) {
+		if _, stays := slices.BinarySearchFunc(after, b, Key.Compare); !stays {
 			s.leave(b, k)
 		}
 	}
 	for _, b := range after {
-		if !slices.Contains(before, b) {
+		if _, was := slices.BinarySearchFunc(before, b, Key.Compare); !was {
 			s.join(b, k)
 		}
 	}
@@ -113,20 +113,17 @@ func (s *Store) TakeDelta() Delta {
 	return d
 }
 
-// bucketsOf is where a value belongs, without repetition.
+// bucketsOf is where a value belongs, sorted and without repetition.
 func (s *Store) bucketsOf(k Key, v Value) []Key {
 	if v == nil {
 		return nil
 	}
 	var out []Key
 	for _, i := range s.indexes[k.Kind] {
-		for _, b := range i.Buckets(k, v) {
-			if !slices.Contains(out, b) {
-				out = append(out, b)
-			}
-		}
+		out = append(out, i.Buckets(k, v)...)
 	}
-	return out
+	slices.SortFunc(out, Key.Compare)
+	return slices.Compact(out)
 }
 
 func (s *Store) join(b, member Key) {

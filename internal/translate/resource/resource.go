@@ -1,6 +1,8 @@
 package resource
 
 import (
+	"strings"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/meshwright/meshwright/internal/mesh"
@@ -18,6 +20,9 @@ const (
 	VirtualHost TypeURL = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
 	Secret      TypeURL = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 )
+
+// Short is the last word of the type, as Cluster: for people and metrics.
+func (t TypeURL) Short() string { return string(t[strings.LastIndexByte(string(t), '.')+1:]) }
 
 // Name is one resource: its type and the name on the wire.
 type Name struct {

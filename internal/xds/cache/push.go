@@ -1,0 +1,79 @@
+package cache
+
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/meshwright/meshwright/internal/translate/resource"
+)
+
+// Response is one delta response of a push.
+type Response struct {
+	Type      resource.TypeURL
+	Nonce     string
+	Resources []*Resource
+	Removed   []string
+}
+
+// Buffers is the response as a DeltaDiscoveryResponse on the wire, in pieces to
+// be written one after the other. The bodies are shared: nobody may write them.
+func (r *Response) Buffers() [][]byte {
+	out := make([][]byte, 0, 2*len(r.Resources)+1)
+	// One backing array for all the small headers.
+	heads := make([]byte, 0, len(r.Resources)*(protowire.SizeTag(responseResources)+4))
+	for _, res := range r.Resources {
+		from := len(heads)
+		heads = protowire.AppendTag(heads, responseResources, protowire.BytesType)
+		heads = protowire.AppendVarint(heads, uint64(len(res.fields)))
+		out = append(out, heads[from:len(heads):len(heads)], res.fields)
+	}
+	tail := appendString(nil, responseType, string(r.Type))
+	tail = appendString(tail, responseNonce, r.Nonce)
+	for _, name := range r.Removed {
+		tail = appendString(tail, responseRemoved, name)
+	}
+	return append(out, tail)
+}
+
+// Size is about what the response takes on the wire.
+func (r *Response) Size() int {
+	n := len(r.Type) + len(r.Nonce) + 4
+	for _, res := range r.Resources {
+		n += len(res.fields) + 3
+	}
+	for _, name := range r.Removed {
+		n += len(name) + 2
+	}
+	return n
+}
+
+// Push is what one stream writes next: the responses of all types at one state
+// of the mesh, in the order in which they must be written.
+type Push struct {
+	Responses []*Response
+}
+
+// Request is one delta request of a client.
+type Request struct {
+	Type        resource.TypeURL
+	Subscribe   []string
+	Unsubscribe []string
+	// Versions is what the client holds already; only in the first request of a
+	// type on a stream.
+	Versions map[string]string
+	// Nonce is that of the response that this answers, "" for none.
+	Nonce string
+	// Error is why the response of Nonce was rejected, "" for an ACK.
+	Error string
+}
+
+// Stream is one connected proxy, as the xDS server sees it.
+type Stream interface {
+	// Request hands over a request. It does not block.
+	Request(*Request)
+	// Pushes gives what to write. There is no second push before Written.
+	Pushes() <-chan *Push
+	// Written reports that the last push is written: the next may come.
+	Written()
+	// Close ends the stream. It may be called more than once.
+	Close()
+}
