@@ -87,20 +87,15 @@ func (e *Engine) subscribe(s *stream, k *kind, name string, req *cache.Request) 
 	delete(sub.rejected, name)
 	delete(sub.waiting, name)
 	held, holds := req.Versions[name]
-	now := ""
 	if cl := k.cells[name]; cl != nil {
 		sub.asked.add(cl.slot)
-		now = e.ensure(sub.class, cl).version()
+		e.ensure(sub.class, cl)
 		name = cl.name // The client's string is not kept.
 	} else {
 		sub.wait(name)
 	}
 	_, owed := sub.owed[name]
-	if holds && !owed && now == held {
-		delete(sub.dirty, name)
-		return
-	}
-	sub.want(name, want{held: held, must: true})
+	sub.want(name, want{held: held, must: !holds || owed})
 }
 
 // openInner marks the names within outer names that were asked for just now:

@@ -37,8 +37,6 @@ type Client struct {
 	// nacked says that a type was rejected once: what it holds of it may be sent
 	// again while the server bisects.
 	nacked map[resource.TypeURL]bool
-	// sentClusters are those of the push under way, for the rule on assignments.
-	sentClusters map[string]bool
 }
 
 // New returns a client that holds nothing.
@@ -57,7 +55,6 @@ func (c *Client) Connect() []*discoveryv3.DeltaDiscoveryRequest {
 	c.waits = map[resource.TypeURL]map[string]bool{}
 	c.opened = map[resource.TypeURL]bool{}
 	c.nacked = map[resource.TypeURL]bool{}
-	c.sentClusters = map[string]bool{}
 	out := []*discoveryv3.DeltaDiscoveryRequest{c.open(resource.Cluster, nil)}
 	if c.Holds[resource.Cluster] == nil {
 		return out
@@ -96,7 +93,8 @@ func (c *Client) subscribe(t resource.TypeURL, names []string) []*discoveryv3.De
 	var fresh []string
 	for _, n := range names {
 		if !c.asked[t][n] {
-			c.asked[t][n], c.waits[t][n] = true, true
+			c.asked[t][n] = true
+			c.waits[t][n] = c.opened[t] || c.Holds[t][n].Version == ""
 			fresh = append(fresh, n)
 		}
 	}
@@ -127,9 +125,6 @@ func (c *Client) unsubscribe(t resource.TypeURL, keep []string) []*discoveryv3.D
 	slices.Sort(gone)
 	return []*discoveryv3.DeltaDiscoveryRequest{{TypeUrl: string(t), ResourceNamesUnsubscribe: gone}}
 }
-
-// EndPush says that the responses received so far were one push.
-func (c *Client) EndPush() { clear(c.sentClusters) }
 
 // Receive takes a response and returns what Envoy would say to it.
 func (c *Client) Receive(r *discoveryv3.DeltaDiscoveryResponse) []*discoveryv3.DeltaDiscoveryRequest {
@@ -198,6 +193,12 @@ func (c *Client) apply(t resource.TypeURL, r *discoveryv3.DeltaDiscoveryResponse
 		if c.Reject != nil {
 			if why := c.Reject(t, name, got); why != "" {
 				refused = fmt.Sprintf("%s: %s", name, why)
+				// The server does not know yet and sends its assignment again.
+				for _, assignment := range got.Refs().Endpoints {
+					if c.asked[resource.Endpoints][assignment] {
+						c.waits[resource.Endpoints][assignment] = true
+					}
+				}
 				continue
 			}
 		}
@@ -215,18 +216,31 @@ func (c *Client) apply(t resource.TypeURL, r *discoveryv3.DeltaDiscoveryResponse
 
 // check asks that bytes that are held are not sent again.
 func (c *Client) check(t resource.TypeURL, name string, got Resource) {
-	if c.Holds[t][name].Version == got.Version && !c.waits[t][name] && !c.nacked[t] && !(t == resource.Endpoints && c.sentClusters[name]) {
+	owed := t == resource.Endpoints && c.warms(name)
+	if c.Holds[t][name].Version == got.Version && !c.waits[t][name] && !c.nacked[t] && !owed {
 		c.Fault("%s %s: sent again with the version that is held", t.Short(), name)
 	}
 	delete(c.waits[t], name)
 }
 
+// warms reports whether a cluster waits for the assignment.
+func (c *Client) warms(assignment string) bool {
+	for cluster := range c.Warming {
+		if slices.Contains(c.Holds[resource.Cluster][cluster].Refs().Endpoints, assignment) {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *Client) hold(t resource.TypeURL, name string, got Resource) {
+	if outer, _, _ := strings.Cut(name, "/"); t == resource.VirtualHost && c.Holds[resource.Route][outer].Body == nil {
+		return // Nobody watches it.
+	}
 	c.Holds[t][name] = got
 	switch t {
 	case resource.Cluster:
-		for _, assignment := range got.Refs().Endpoints {
-			c.sentClusters[assignment] = true
+		if len(got.Refs().Endpoints) > 0 {
 			c.Warming[name] = true
 		}
 	case resource.Endpoints:
