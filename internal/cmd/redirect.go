@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/meshwright/meshwright/internal/agent/pod"
 	"github.com/meshwright/meshwright/internal/redirect"
 	"github.com/meshwright/meshwright/internal/redirect/capture"
 )
@@ -21,12 +22,9 @@ out stands in the pod's annotations traffic.sidecar.istio.io/*. It runs as the
 first init container of an injected pod and needs CAP_NET_ADMIN.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			annotations := map[string]string{}
-			if annotationsFile != "" {
-				var err error
-				if annotations, err = redirect.ReadAnnotations(annotationsFile); err != nil {
-					return err
-				}
+			annotations, err := pod.ReadMap(annotationsFile)
+			if err != nil {
+				return err
 			}
 			captured, err := capture.FromAnnotations(annotations)
 			if err != nil {

@@ -13,7 +13,7 @@ import (
 // the injector and `meshwright inject` read. The root bundle is not in it,
 // because it is renewed while a revision stays.
 type Config struct {
-	// Image is the image of both containers; its entry point is meshwright.
+	// Image is the image of both containers: ours, with Envoy.
 	Image string `json:"image"`
 	// ImagePullPolicy defaults to IfNotPresent.
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`

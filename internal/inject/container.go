@@ -21,6 +21,10 @@ const (
 	proxyContainer    = "istio-proxy"
 )
 
+// command is the program's place in every image of ours. It is named, so that
+// the entry point of a base image does not matter.
+var command = []string{"/usr/local/bin/meshwright"}
+
 // readyPort and readyPath answer 200 once Envoy has its configuration.
 const (
 	readyPort = 15021
@@ -34,6 +38,7 @@ func redirectInit(c *Config, resources corev1.ResourceRequirements) corev1.Conta
 		Name:            redirectContainer,
 		Image:           c.Image,
 		ImagePullPolicy: c.ImagePullPolicy,
+		Command:         command,
 		Args:            []string{"redirect", "--annotations-file=/etc/istio/pod/annotations"},
 		Resources:       resources,
 		VolumeMounts:    []corev1.VolumeMount{infoMount},
@@ -60,6 +65,7 @@ func proxySidecar(c *Config, resources corev1.ResourceRequirements, env []corev1
 		Image:           c.Image,
 		ImagePullPolicy: c.ImagePullPolicy,
 		RestartPolicy:   ptr.To(corev1.ContainerRestartPolicyAlways),
+		Command:         command,
 		Args:            []string{"agent", "sidecar"},
 		Env:             env,
 		Resources:       resources,

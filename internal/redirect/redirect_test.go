@@ -2,7 +2,6 @@ package redirect
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -59,6 +58,9 @@ func TestEveryConnectionTakesItsRoad(t *testing.T) {
 		},
 		"what the proxy sends goes out over IPv6": {
 			from: proxy, to: "[" + peerIPv6 + "]:80", want: "peer",
+		},
+		"the user of the proxy is enough": {
+			from: caller{uid: capture.ProxyID, gid: 1000}, to: peerIPv4 + ":80", want: "peer",
 		},
 		"the group of the proxy is enough": {
 			from: caller{uid: 1000, gid: capture.ProxyID}, to: peerIPv4 + ":80", want: "peer",
@@ -268,43 +270,4 @@ func (w *world) list(t *testing.T) (rules [][]any) {
 		return nil
 	})
 	return rules
-}
-
-func TestReadAnnotations(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		content string
-		want    map[string]string
-		err     string
-	}{
-		"nothing": {want: map[string]string{}},
-		"values are quoted": {
-			content: "a.b/c=\"x=\\\"1\\\"\\n2\"\nd=\"\"",
-			want:    map[string]string{"a.b/c": "x=\"1\"\n2", "d": ""},
-		},
-		"a line without a value":      {content: "a\n", err: `no = in line "a"`},
-		"a value that is not quoted":  {content: "a=b\n", err: "value of a"},
-		"a value with half of quotes": {content: "a=\"b\n", err: "value of a"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			path := filepath.Join(t.TempDir(), "annotations")
-			if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			got, err := ReadAnnotations(path)
-			if tc.err != "" {
-				if err == nil || !strings.Contains(err.Error(), tc.err) {
-					t.Fatalf("error %v, want one that says %q", err, tc.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
 }
