@@ -34,6 +34,9 @@ func (b *builder) xdsCluster() *clusterv3.Cluster {
 	}
 	c := cluster(XDSCluster, clusterv3.Cluster_STRICT_DNS, socketAddress(host, int(port)))
 	c.DnsLookupFamily = family
+	// Its address is a Service's and stays; every proxy of the cluster asks.
+	c.DnsRefreshRate = durationpb.New(time.Minute)
+	c.DnsFailureRefreshRate = &clusterv3.Cluster_RefreshRate{BaseInterval: durationpb.New(200 * time.Millisecond), MaxInterval: durationpb.New(5 * time.Second)}
 	c.TypedExtensionProtocolOptions = b.http2(&corev3.KeepaliveSettings{Interval: durationpb.New(pingEvery), Timeout: durationpb.New(pingWait)})
 	c.TransportSocket = &corev3.TransportSocket{
 		Name: "envoy.transport_sockets.tls",

@@ -13,7 +13,7 @@ import (
 var (
 	statPrefixes = []string{
 		"cluster_manager", "listener_manager", "server", "control_plane", "cluster.xds-grpc", "cluster.sds-grpc",
-		"istio_", "component", "wasm", "overload",
+		"istio_", "overload",
 	}
 	statSuffixes = []string{
 		"downstream_cx_active", "update_rejected", "ssl_context_update_by_sds",
