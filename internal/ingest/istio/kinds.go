@@ -62,6 +62,12 @@ func security(kind string) schema.GroupKind {
 	return schema.GroupKind{Group: SecurityGroup, Kind: kind}
 }
 
+// Guards reports whether objects of a kind that is not served would keep
+// requests out if it were.
+func Guards(kind string) bool {
+	return kind == "AuthorizationPolicy" || kind == "RequestAuthentication"
+}
+
 // KindOf finds a kind by group and kind; ok is false for what is not Istio's.
 func KindOf(gk schema.GroupKind) (kind Kind, ok bool) {
 	for _, k := range Kinds {
