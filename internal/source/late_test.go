@@ -1,7 +1,6 @@
 package source_test
 
 import (
-	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,9 +17,7 @@ func TestKindsComeAndGoWithTheirCRDs(t *testing.T) {
 	t.Parallel()
 	bare := apiserver.Start(t)
 	w := start(t, bare.Config)
-	if !slices.Contains(w.first, key(mesh.KindService, "default", "kubernetes")) {
-		t.Errorf("the first batch lacks the Service that every cluster has: %v", w.first)
-	}
+	w.until(t, key(mesh.KindService, "default", "kubernetes"), has)
 
 	path, err := apiserver.IstioCRDs()
 	if err != nil {
