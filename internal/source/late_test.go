@@ -1,8 +1,10 @@
 package source_test
 
 import (
+	"fmt"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,6 +54,12 @@ spec: {}
 	w.until(t, rule, gone)
 	w.until(t, filter, func(_ source.Event, there bool) bool { return there })
 
+	eventually(t, func() error {
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(crd), crd); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("the CRD is still there: %w", err)
+		}
+		return nil
+	})
 	if err := bare.InstallCRDs(path); err != nil {
 		t.Fatal(err)
 	}
