@@ -121,6 +121,37 @@ func matches(t *testing.T, selector *metav1.LabelSelector, set labels.Set) bool 
 	return s.Matches(set)
 }
 
+// The mesh's own pods carry the revision's label, and a gateway is a proxy
+// already: the injector must not be asked about them, wherever they are.
+func TestTheChartsOwnPodsAreNotAskedAbout(t *testing.T) {
+	t.Parallel()
+	p, err := plan.New(plan.Input{Install: "main", Spec: v1alpha1.MeshInstallSpec{Version: "v0.1.0", Profile: "demo"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployments := 0
+	for _, o := range p.RevisionSet {
+		if o.GetKind() != "Deployment" {
+			continue
+		}
+		deployments++
+		pod, _, err := unstructured.NestedStringMap(o.Object, "spec", "template", "metadata", "labels")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, namespace := range []labels.Set{nil, {"istio-injection": "enabled"}, {"istio.io/rev": p.Revision}} {
+			for _, w := range chartWebhooks(t).Webhooks {
+				if matches(t, w.NamespaceSelector, namespace) && matches(t, w.ObjectSelector, pod) {
+					t.Errorf("webhook %s is asked about %s in a namespace with labels %v", w.Name, o.GetName(), namespace)
+				}
+			}
+		}
+	}
+	if deployments < 3 {
+		t.Errorf("%d Deployments in the demo profile, want discovery, the injector and gateways", deployments)
+	}
+}
+
 // The chart leaves caBundle to the injector, and asks for pods at the path and
 // by the Service that the injector serves.
 func TestTheChartsWebhooksLeadHere(t *testing.T) {
