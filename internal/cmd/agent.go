@@ -3,13 +3,13 @@ package cmd
 import (
 	"cmp"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/meshwright/meshwright/internal/agent"
 	"github.com/meshwright/meshwright/internal/agent/bootstrap"
@@ -57,8 +57,7 @@ func agentCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil))
-		return agent.Run(logr.NewContext(c.Context(), log), *cfg)
+		return agent.Run(logr.NewContext(c.Context(), zap.New()), *cfg)
 	}
 	return c
 }
