@@ -106,5 +106,8 @@ func TestEveryProxyHoldsWhatANewEngineGives(t *testing.T) {
 		t.Run(fmt.Sprintf("toy seed %d", seed), func(t *testing.T) {
 			newWorld(t, toy).run(seed, *propertySteps/10)
 		})
+		t.Run(fmt.Sprintf("mesh seed %d", seed), func(t *testing.T) {
+			newWorld(t, realRoom).run(seed, *propertySteps/10)
+		})
 	}
 }

@@ -16,7 +16,9 @@ import (
 
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/test/adsclient"
+	"github.com/meshwright/meshwright/internal/translate"
 	"github.com/meshwright/meshwright/internal/translate/resource"
+	"github.com/meshwright/meshwright/internal/view"
 	"github.com/meshwright/meshwright/internal/xds/cache"
 )
 
@@ -28,7 +30,10 @@ type room struct {
 	types       func() []resource.Type
 }
 
-var toy = room{toyIndexes, toyDerivations, toyFactsOf, toyTypes}
+var (
+	toy      = room{toyIndexes, toyDerivations, toyFactsOf, toyTypes}
+	realRoom = room{view.Indexes, view.Derivations, view.FactsOf, translate.Types}
+)
 
 // world is an engine that is stepped by hand, and its simulated proxies.
 type world struct {

@@ -27,13 +27,20 @@ const (
 // clusterNames are the clusters that a service gives rise to: outbound ones for
 // its clients and inbound ones for its pods.
 func clusterNames(l mesh.Lookup, k mesh.Key) []string {
-	names := outboundNames(l, k)
-	s, ok := l.Get(k).(*mesh.Service)
-	if !ok {
+	if w, ok := l.Get(k).(*mesh.Workload); ok {
+		// What services name by name is the pod's: a pod connects before its
+		// endpoints tell.
+		var names []string
+		for _, p := range w.Ports {
+			names = append(names, inboundName(p.Number))
+		}
 		return names
 	}
-	for _, target := range view.Targets(l, s) {
-		names = append(names, inboundName(target))
+	names := outboundNames(l, k)
+	if s, ok := l.Get(k).(*mesh.Service); ok {
+		for _, target := range view.Targets(s) {
+			names = append(names, inboundName(target))
+		}
 	}
 	return names
 }

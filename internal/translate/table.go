@@ -10,7 +10,7 @@ func Types() []resource.Type {
 	return []resource.Type{
 		{
 			URL:       resource.Cluster,
-			SpawnFrom: []mesh.Kind{mesh.KindService},
+			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindWorkload},
 			Spawn:     clusterNames,
 			Static:    []string{passthroughCluster, blackHoleCluster, inboundPassthroughCluster},
 			Build:     cluster,

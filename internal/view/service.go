@@ -118,27 +118,12 @@ func HasService(l mesh.Lookup, host string, port int32) bool {
 	return false
 }
 
-// Targets are the pods' ports that a service sends to: those it names by
-// number, and those that its endpoints have.
-func Targets(l mesh.Lookup, s *mesh.Service) []int32 {
+// Targets are the pods' ports that a service names by number.
+func Targets(s *mesh.Service) []int32 {
 	var out []int32
-	named := false
 	for _, p := range s.Ports {
-		switch {
-		case p.Protocol == mesh.ProtocolUDP:
-		case p.TargetPort != 0:
+		if p.Protocol != mesh.ProtocolUDP && p.TargetPort != 0 {
 			out = append(out, p.TargetPort)
-		default:
-			named = true
-		}
-	}
-	if named {
-		for _, k := range l.List(slicesOfService(s.Namespace, s.Name)) {
-			if slice, ok := l.Get(k).(*mesh.EndpointSlice); ok {
-				for _, p := range slice.Ports {
-					out = append(out, p.Number)
-				}
-			}
 		}
 	}
 	slices.Sort(out)
