@@ -80,7 +80,11 @@ func cluster(r mesh.Reader, name string) resource.Built {
 		if !ok {
 			return resource.Built{}
 		}
-		return resource.Built{Msg: outboundCluster(r, t)}
+		built := resource.Built{Msg: outboundCluster(r, t)}
+		if t.kind == clusterv3.Cluster_EDS {
+			built.Refs = []resource.Name{{Type: resource.Endpoints, Name: name}}
+		}
+		return built
 	}
 	if view.IsRouter(r) {
 		return resource.Built{}
