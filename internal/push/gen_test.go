@@ -137,7 +137,7 @@ func (g gen) service(k mesh.Key) mesh.Value {
 		Headless: g.chance(15), ExportTo: g.exportTo(), Selector: map[string]string{"app": k.Name},
 	}
 	if !s.Headless {
-		s.Addresses = []string{fmt.Sprintf("10.96.%d.%d", k.Namespace[0], one(g, k.Name[0], 7))}
+		s.Addresses = []string{fmt.Sprintf("10.96.%d.%d", k.Namespace[0], k.Name[0]+100*byte(g.IntN(2)))}
 	}
 	s.Ports = some(g,
 		mesh.ServicePort{Name: "http", Number: 8080, Protocol: one(g, mesh.ProtocolHTTP, mesh.ProtocolHTTP2, mesh.ProtocolHTTP, mesh.ProtocolAuto), TargetPort: 8080},
