@@ -109,7 +109,6 @@ type GatewayService struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:XValidation:rule="self.all(p, self.exists_one(q, q.port == p.port))",message="each port number may be named once"
 	Ports []GatewayPort `json:"ports,omitempty"`
 }
 

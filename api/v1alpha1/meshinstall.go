@@ -57,7 +57,6 @@ const (
 
 // MeshInstallSpec is the wish. What is left out, the profile decides.
 //
-// +kubebuilder:validation:XValidation:rule="self.namespace == oldSelf.namespace",message="spec.namespace: cannot be changed; delete the MeshInstall and create it anew"
 // +kubebuilder:validation:XValidation:rule="(has(self.meshConfig) && has(self.meshConfig.trustDomain) ? self.meshConfig.trustDomain : 'cluster.local') == (has(oldSelf.meshConfig) && has(oldSelf.meshConfig.trustDomain) ? oldSelf.meshConfig.trustDomain : 'cluster.local')",message="spec.meshConfig.trustDomain: cannot be changed, every identity of the mesh contains it"
 type MeshInstallSpec struct {
 	// version is the exact mesh version, such as v0.1.0. It must be one that
@@ -80,6 +79,7 @@ type MeshInstallSpec struct {
 	// +kubebuilder:default=mesh-system
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="cannot be changed; delete the MeshInstall and create it anew"
 	Namespace string `json:"namespace,omitempty"`
 
 	// components sets the parts of the mesh one by one.

@@ -46,6 +46,7 @@ func Root() *cobra.Command {
 	}
 	root.AddCommand(
 		agentCommand(),
+		operatorCommand(),
 		renderCommand(),
 		injectCommand(),
 		injectorCommand(),

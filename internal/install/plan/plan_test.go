@@ -142,6 +142,10 @@ func TestWishesThatCannotBeMetNameFieldAndFix(t *testing.T) {
 			"  version: v0.1.0\n  components: {gateways: [{name: ingress, namespace: mesh-ingress, service: {ports: [{name: smtp, port: 25}]}}]}\n",
 			plan.Invalid{Reason: "InvalidSpec", Field: "spec.components.gateways[0].service.ports[0].targetPort", Message: "port 25 needs a targetPort above 1023, because gateways run without privileges"},
 		},
+		"a port number that is there twice": {
+			"  version: v0.1.0\n  components: {gateways: [{name: ingress, namespace: mesh-ingress, service: {ports: [{name: a, port: 80}, {name: b, port: 80}]}}]}\n",
+			plan.Invalid{Reason: "InvalidSpec", Field: "spec.components.gateways[0].service.ports[1].port", Message: "port 80 is there twice; name each number once"},
+		},
 		"a mode that does not exist": {
 			"  version: v0.1.0\n  meshConfig: {mtls: STRICT}\n",
 			plan.Invalid{Reason: "InvalidSpec", Field: "spec.meshConfig.mtls", Message: `"STRICT" is no mode; set Permissive, Strict or Disable`},

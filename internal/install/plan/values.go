@@ -161,13 +161,18 @@ func mergeGateways(profile []any, wanted []v1alpha1.Gateway) ([]any, error) {
 }
 
 // setTargetPorts fills in the pod's ports: the gateway has no privileges, so
-// a port below 1024 needs one above.
+// a port below 1024 needs one above. A Service names each port number once.
 func setTargetPorts(service *v1alpha1.GatewayService, field string) error {
 	if service == nil {
 		return nil
 	}
+	seen := map[int32]bool{}
 	for i := range service.Ports {
 		p := &service.Ports[i]
+		if seen[p.Port] {
+			return &Invalid{v1alpha1.ReasonInvalidSpec, fmt.Sprintf("%s.service.ports[%d].port", field, i), fmt.Sprintf("port %d is there twice; name each number once", p.Port)}
+		}
+		seen[p.Port] = true
 		if p.TargetPort != nil {
 			continue
 		}

@@ -69,12 +69,12 @@ func Main(m *testing.M, shared **Server, options ...Option) int {
 	return code
 }
 
-func start(options []Option) (server *Server, err error) {
+func start(options []Option) (_ *Server, err error) {
 	dir, err := os.MkdirTemp("", "meshwright-apiserver-")
 	if err != nil {
 		return nil, fmt.Errorf("create a folder for the API server: %w", err)
 	}
-	server = &Server{dir: dir, auditLog: filepath.Join(dir, "audit.log"), Kubeconfig: filepath.Join(dir, "kubeconfig")}
+	server := &Server{dir: dir, auditLog: filepath.Join(dir, "audit.log"), Kubeconfig: filepath.Join(dir, "kubeconfig")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, server.stop())

@@ -1,0 +1,183 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/apply"
+	"github.com/meshwright/meshwright/internal/install/plan"
+)
+
+// leaderID names the lease of the operator's leader.
+const leaderID = "meshwright-operator"
+
+// Watched are the kinds of objects that plans are made of. The operator
+// watches its own of them, in the namespaces where it has rights.
+var Watched = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "ConfigMap"},
+	{Version: "v1", Kind: "Service"},
+	{Group: "apps", Version: "v1", Kind: "Deployment"},
+	{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingWebhookConfiguration"},
+}
+
+var leaseList = coordinationv1.SchemeGroupVersion.WithKind("LeaseList")
+
+// Options of the operator.
+type Options struct {
+	// Namespace is where the operator runs and has its lease.
+	Namespace string
+	// MeshNamespaces and GatewayNamespaces are those in which it has rights.
+	MeshNamespaces, GatewayNamespaces []string
+	// Image of the operands; empty means each version's own.
+	Image string
+	// MetricsAddress and HealthAddress are served on; "0" turns one off.
+	MetricsAddress, HealthAddress string
+	// LeaseDuration is how long a leader that is silent stays leader.
+	LeaseDuration time.Duration
+}
+
+// NewManager is the whole operator, ready to be started: caches, leader
+// election, health, metrics and the reconciler.
+func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("register kinds: %w", err)
+		}
+	}
+	r := &Reconciler{
+		Now: time.Now, Image: options.Image, OperatorNamespace: options.Namespace,
+		MeshNamespaces: options.MeshNamespaces, GatewayNamespaces: options.GatewayNamespaces,
+		memory: apply.NewMemory(),
+	}
+	skip := true
+	renew := options.LeaseDuration * 2 / 3
+	retry := options.LeaseDuration / 8
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme, Cache: r.cacheOptions(),
+		LeaderElection: true, LeaderElectionID: leaderID, LeaderElectionNamespace: options.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &options.LeaseDuration, RenewDeadline: &renew, RetryPeriod: &retry,
+		Metrics:                metricsserver.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress: options.HealthAddress,
+		// Several managers may live in one process, as in tests.
+		Controller: controllerconfig.Controller{SkipNameValidation: &skip},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	r.Clients = apply.Clients{Writer: manager.GetClient(), Live: manager.GetAPIReader(), Cached: manager.GetCache()}
+	r.Events = manager.GetEventRecorder(apply.FieldManager)
+	return manager, errors.Join(r.register(manager), registerHealth(manager), registerMetrics())
+}
+
+// cacheOptions limits what is watched to our own objects in our namespaces.
+func (r *Reconciler) cacheOptions() cache.Options {
+	own := labels.SelectorFromSet(labels.Set{plan.LabelManagedBy: plan.ManagedBy})
+	namespaces := map[string]cache.Config{}
+	for _, namespace := range r.namespaces() {
+		namespaces[namespace] = cache.Config{}
+	}
+	objects := map[client.Object]cache.ByObject{}
+	for _, gvk := range Watched {
+		by := cache.ByObject{Label: own}
+		if gvk.Kind != "MutatingWebhookConfiguration" {
+			by.Namespaces = namespaces
+		}
+		objects[ofKind(gvk)] = by
+	}
+	return cache.Options{ByObject: objects}
+}
+
+func ofKind(gvk schema.GroupVersionKind) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(gvk)
+	return o
+}
+
+// register watches MeshInstalls and all that is made for them.
+func (r *Reconciler) register(manager ctrl.Manager) error {
+	b := ctrl.NewControllerManagedBy(manager).Named("meshinstall").
+		For(&v1alpha1.MeshInstall{}).
+		Owns(&v1alpha1.MeshRevision{}).
+		// When one goes, another may have the cluster.
+		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(predicate.Funcs{
+			CreateFunc:  func(event.CreateEvent) bool { return false },
+			UpdateFunc:  func(event.UpdateEvent) bool { return false },
+			GenericFunc: func(event.GenericEvent) bool { return false },
+		}))
+	for _, gvk := range Watched {
+		b = b.Watches(ofKind(gvk), handler.EnqueueRequestsFromMapFunc(installOf))
+	}
+	return b.Complete(r)
+}
+
+func (r *Reconciler) allInstalls(ctx context.Context, _ client.Object) []reconcile.Request {
+	var all v1alpha1.MeshInstallList
+	if err := r.Clients.Cached.List(ctx, &all); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for _, install := range all.Items {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKey{Name: install.Name}})
+	}
+	return out
+}
+
+// installOf is the MeshInstall that an object was made for.
+func installOf(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetLabels()[plan.LabelInstall]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: name}}}
+}
+
+// registerHealth answers /healthz while the process lives, and /readyz once
+// the caches hold what they watch.
+func registerHealth(manager ctrl.Manager) error {
+	synced := func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
+		defer cancel()
+		if !manager.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+		return nil
+	}
+	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("caches", synced))
+}
+
+func registerMetrics() error {
+	for _, c := range collectors() {
+		var already prometheus.AlreadyRegisteredError
+		if err := metrics.Registry.Register(c); err != nil && !errors.As(err, &already) {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,339 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/apply"
+	"github.com/meshwright/meshwright/internal/install/plan"
+)
+
+// Finalizer holds a MeshInstall until its objects are removed in order.
+const Finalizer = "meshwright.io/removal"
+
+// addressDeadline is how long a load balancer may take to get an address
+// before the mesh is ready without it, and degraded.
+const addressDeadline = 2 * time.Minute
+
+// steps is what is done for a MeshInstall that is wanted.
+func (r *Reconciler) steps() []step {
+	return []step{
+		{"claim", r.claim},
+		{"hold", r.hold},
+		{"render", r.render},
+		{"permit", r.permit},
+		{"observe", r.observe},
+		{"record", r.record},
+		{"apply", r.apply},
+		{"prune", r.prune},
+		{"judgeTarget", r.judgeTarget},
+		{"activate", r.activate},
+		{"applyActive", r.apply},
+		{"pruneFormer", r.prune},
+		{"judgeInstall", r.judgeInstall},
+	}
+}
+
+// claim lets only the oldest MeshInstall have the cluster: each would answer
+// to the same labels of pods and namespaces.
+func (r *Reconciler) claim(ctx context.Context, s *scope) error {
+	var all v1alpha1.MeshInstallList
+	if err := r.Clients.Cached.List(ctx, &all); err != nil {
+		return fmt.Errorf("list MeshInstalls: %w", err)
+	}
+	for i := range all.Items {
+		if other := &all.Items[i]; older(other, s.install) {
+			return &Stalled{Reason: v1alpha1.ReasonAnotherMeshInstall,
+				Message: fmt.Sprintf("metadata.name: MeshInstall %s is older and has this cluster; delete one of the two", other.Name)}
+		}
+	}
+	return nil
+}
+
+func older(a, b *v1alpha1.MeshInstall) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// hold adds our finalizer.
+func (r *Reconciler) hold(ctx context.Context, s *scope) error {
+	before := s.install.DeepCopy()
+	if !controllerutil.AddFinalizer(s.install, Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Clients.Writer.Patch(ctx, s.install, patch, client.FieldOwner(apply.FieldManager)); err != nil {
+		return fmt.Errorf("add the finalizer to MeshInstall %s: %w", s.install.Name, err)
+	}
+	return nil
+}
+
+// render works out the revision that the spec asks for.
+func (r *Reconciler) render(_ context.Context, s *scope) error {
+	defer observe(renderSeconds)()
+	target, err := plan.New(plan.Input{Install: s.install.Name, Spec: s.install.Spec, Image: r.Image})
+	s.target = target
+	return err
+}
+
+// permit refuses namespaces in which the operator was given no rights, and
+// says what an administrator would apply.
+func (r *Reconciler) permit(_ context.Context, s *scope) error {
+	mesh, gateways := s.target.Namespaces()
+	field, flag, missing := "spec.namespace", "--mesh-namespaces", ""
+	if !slices.Contains(r.MeshNamespaces, mesh) {
+		missing = mesh
+	}
+	for _, ns := range gateways {
+		if missing == "" && !slices.Contains(r.GatewayNamespaces, ns) {
+			field, flag, missing = "spec.components.gateways", "--gateway-namespaces", ns
+		}
+	}
+	if missing == "" {
+		return nil
+	}
+	objects, err := plan.Access(r.OperatorNamespace, mesh, gateways)
+	if err != nil {
+		return err
+	}
+	var manifest bytes.Buffer
+	if err := plan.WriteYAML(&manifest, objects); err != nil {
+		return err
+	}
+	return &Stalled{Reason: v1alpha1.ReasonNamespaceNotPrepared, Message: fmt.Sprintf(
+		"%s: the operator has no rights in namespace %q; an administrator adds it to the operator's %s and applies this:\n%s", field, missing, flag, manifest.String())}
+}
+
+// observe reads what was there before: the inventory, the records of
+// revisions, and from them the revision that serves.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	inventory, err := s.applier.LoadInventory(ctx)
+	if err != nil {
+		return err
+	}
+	s.stored, s.inventory = inventory, inventory.Clone()
+	var records v1alpha1.MeshRevisionList
+	if err := r.Clients.Cached.List(ctx, &records, client.MatchingLabels{plan.LabelInstall: s.install.Name}); err != nil {
+		return fmt.Errorf("list MeshRevisions: %w", err)
+	}
+	s.records = records.Items
+	slices.SortFunc(s.records, func(a, b v1alpha1.MeshRevision) int { return strings.Compare(a.Name, b.Name) })
+	if inventory.Active == s.target.Revision {
+		s.active = s.target
+		return nil
+	}
+	for i := range s.records {
+		if s.records[i].Name != inventory.Active {
+			continue
+		}
+		if s.active, err = plan.FromRecord(&s.records[i]); err != nil {
+			// It goes on as it is until the target is ready.
+			log.FromContext(ctx).Error(err, "Rendering the active revision again", "revision", inventory.Active)
+			s.active = nil
+		}
+	}
+	return nil
+}
+
+// record keeps what the target was rendered from.
+func (r *Reconciler) record(ctx context.Context, s *scope) error {
+	record, err := s.target.Record()
+	if err != nil {
+		return err
+	}
+	if err := r.Clients.Cached.Get(ctx, client.ObjectKeyFromObject(record), &v1alpha1.MeshRevision{}); !apierrors.IsNotFound(err) {
+		return err
+	}
+	controller := true
+	record.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "MeshInstall",
+		Name: s.install.Name, UID: s.install.UID, Controller: &controller,
+	}}
+	if err := r.Clients.Writer.Create(ctx, record, client.FieldOwner(apply.FieldManager)); err != nil {
+		if apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		return fmt.Errorf("create MeshRevision %s: %w", record.Name, err)
+	}
+	log.FromContext(ctx).Info("Created revision", "revision", record.Name)
+	r.event(s, corev1.EventTypeNormal, "RevisionCreated", "revision %s of version %s is being installed", record.Name, record.Spec.Version)
+	return nil
+}
+
+// desired is all that shall be there now: the target, beside it the revision
+// that serves until the target does, what points at that, and the names by
+// which proxies of retired revisions find it.
+func (s *scope) desired() []*unstructured.Unstructured {
+	if s.active == nil {
+		return s.target.RevisionSet
+	}
+	objects := slices.Clone(s.active.InstallSet)
+	for _, name := range s.inventory.Retired {
+		if name != s.active.Revision {
+			objects = append(objects, s.active.Alias(name))
+		}
+	}
+	if s.active.Revision != s.target.Revision {
+		objects = append(objects, s.active.RevisionSet...)
+	}
+	// A target that was retired before keeps its alias until it serves.
+	aliases := map[apply.Ref]bool{}
+	for _, o := range objects {
+		aliases[apply.RefOf(o)] = true
+	}
+	for _, o := range s.target.RevisionSet {
+		if !aliases[apply.RefOf(o)] {
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// apply makes the desired objects so and puts drift right.
+func (r *Reconciler) apply(ctx context.Context, s *scope) error {
+	defer observe(applySeconds)()
+	desired := s.desired()
+	if err := s.applier.Intend(ctx, s.inventory, desired); err != nil {
+		return err
+	}
+	for _, o := range desired {
+		change, err := s.applier.Ensure(ctx, s.inventory, o)
+		if err != nil {
+			return err
+		}
+		if len(change.Drift) > 0 {
+			fields := strings.Join(change.Drift, ", ")
+			log.FromContext(ctx).Info("Corrected drift", "object", change.Ref.String(), "fields", fields)
+			r.event(s, corev1.EventTypeWarning, "DriftCorrected", "%s was changed by somebody else and is put right: %s", change.Ref, fields)
+			driftCorrections.WithLabelValues(change.Ref.Kind).Inc()
+		}
+	}
+	return r.saveInventory(ctx, s)
+}
+
+func (r *Reconciler) saveInventory(ctx context.Context, s *scope) error {
+	if s.inventory.Equal(s.stored) {
+		return nil
+	}
+	if err := s.applier.SaveInventory(ctx, s.inventory); err != nil {
+		return err
+	}
+	s.stored = s.inventory.Clone()
+	return nil
+}
+
+// judgeTarget waits until all of the target's own objects are ready.
+func (r *Reconciler) judgeTarget(ctx context.Context, s *scope) error {
+	return r.judge(ctx, s, s.target.RevisionSet)
+}
+
+// judge takes down the state of each object, and then ends with the worst.
+func (r *Reconciler) judge(ctx context.Context, s *scope, objects []*unstructured.Unstructured) error {
+	var failed, waiting error
+	for _, o := range objects {
+		state, err := s.applier.StateOf(ctx, apply.RefOf(o))
+		if err != nil {
+			return err
+		}
+		s.states = append(s.states, state)
+		message := fmt.Sprintf("%s: %s", state.Ref, state.Message)
+		switch {
+		case state.Failed && failed == nil:
+			failed = &Stalled{Reason: v1alpha1.ReasonDeadlineExceeded, Message: message + "; look at its pods"}
+		case !state.Ready && waiting == nil:
+			waiting = &Waiting{Reason: r.waitingReason(s), Message: message}
+		case state.AddressPending && r.Now().Sub(state.Created) < addressDeadline && waiting == nil:
+			waiting = &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: fmt.Sprintf("%s: no load balancer address yet", state.Ref), After: addressDeadline - r.Now().Sub(state.Created)}
+		case state.AddressPending:
+			s.degraded = &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: fmt.Sprintf("%s: no load balancer gave it an address; where there is none, set the type of the gateway's service to NodePort", state.Ref)}
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return waiting
+}
+
+// waitingReason tells a mesh that comes up from one that lost a part.
+func (r *Reconciler) waitingReason(s *scope) string {
+	if s.inventory.Active == s.target.Revision {
+		return v1alpha1.ReasonComponentNotReady
+	}
+	return v1alpha1.ReasonProgressing
+}
+
+// activate makes the target, which is ready, the revision that serves: what is
+// applied next points at it. The former revision is retired.
+func (r *Reconciler) activate(ctx context.Context, s *scope) error {
+	former := s.inventory.Active
+	if former == s.target.Revision {
+		return nil
+	}
+	isTarget := func(name string) bool { return name == s.target.Revision }
+	s.inventory.Retired = slices.DeleteFunc(s.inventory.Retired, isTarget)
+	if former != "" {
+		s.inventory.Retired = append(s.inventory.Retired, former)
+	}
+	s.active, s.inventory.Active = s.target, s.target.Revision
+	log.FromContext(ctx).Info("Activated revision", "revision", s.target.Revision, "former", former)
+	r.event(s, corev1.EventTypeNormal, "RevisionActivated", "revision %s serves", s.target.Revision)
+	return nil
+}
+
+// prune deletes what the inventory holds and is wanted no more, and the
+// records of revisions that never served. While the active revision cannot be
+// rendered, nothing says what of it is wanted.
+func (r *Reconciler) prune(ctx context.Context, s *scope) error {
+	if s.inventory.Active != "" && s.active == nil {
+		return nil
+	}
+	gone, err := s.applier.Prune(ctx, s.inventory, s.desired())
+	for _, ref := range gone {
+		log.FromContext(ctx).Info("Deleted object", "object", ref.String())
+	}
+	if err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		r.event(s, corev1.EventTypeNormal, "Pruned", "%d objects that are not wanted any more were deleted", len(gone))
+	}
+	if err := r.saveInventory(ctx, s); err != nil {
+		return err
+	}
+	for i := range s.records {
+		name := s.records[i].Name
+		if name == s.target.Revision || name == s.inventory.Active || slices.Contains(s.inventory.Retired, name) {
+			continue
+		}
+		if err := client.IgnoreNotFound(r.Clients.Writer.Delete(ctx, &s.records[i])); err != nil {
+			return fmt.Errorf("delete MeshRevision %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// judgeInstall waits for what outlives revisions: the webhook's caBundle, the
+// gateways' addresses.
+func (r *Reconciler) judgeInstall(ctx context.Context, s *scope) error {
+	return r.judge(ctx, s, s.target.InstallSet)
+}
+
+// event tells about something that happened, on the MeshInstall.
+func (r *Reconciler) event(s *scope, kind, reason, note string, args ...any) {
+	r.Events.Eventf(s.install, nil, kind, reason, "Reconcile", note, args...)
+}
