@@ -100,7 +100,12 @@ func (id *identity) grpcServer(log logr.Logger, options ...grpc.ServerOption) *g
 		grpc.Creds(credentials.NewTLS(id.tls())),
 		// Proxies ping every 30 s; by default gRPC closes on whom it finds too eager.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 15 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: 30 * time.Second, Timeout: 10 * time.Second,
+			// A stream does not live on for long with an SVID that has ended, and
+			// proxies spread over replicas anew. Proxies resume with what they hold.
+			MaxConnectionAge: 30 * time.Minute, MaxConnectionAgeGrace: 10 * time.Second,
+		}),
 	}, options...)...)
 	server.Register(s, server.Config{Callers: id.peers, Authorities: id.holder, Life: id.options.Life, Now: time.Now, Log: log})
 	return s

@@ -100,7 +100,8 @@ func (c *Client) dial() (*grpc.ClientConn, error) {
 	if !pool.AppendCertsFromPEM(anchors) {
 		return nil, errors.New("read mesh roots: no PEM certificate in them")
 	}
-	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+	// A proxy that the environment names is for the outside, not for the mesh.
+	options := []grpc.DialOption{grpc.WithNoProxy(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: host,
 	}))}
 	if c.Dial != nil {
