@@ -37,3 +37,13 @@ type Problems struct {
 
 // Equal implements Value.
 func (p *Problems) Equal(o Value) bool { return reflect.DeepEqual(Value(p), o) }
+
+// Condition is one entry of status.conditions of a user's object, as it is or
+// as it should be.
+type Condition struct {
+	Type               string
+	Status             string // True or False
+	Reason             string
+	Message            string
+	ObservedGeneration int64
+}

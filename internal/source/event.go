@@ -16,13 +16,7 @@ type Event struct {
 	// Problems are those that the object has of itself.
 	Problems []mesh.Problem
 	// Conditions are those in the object's status; set for Istio's kinds only.
-	Conditions []Condition
-}
-
-// Condition is one entry of status.conditions.
-type Condition struct {
-	Type, Status, Reason, Message string
-	ObservedGeneration            int64
+	Conditions []mesh.Condition
 }
 
 // Sink takes what the source found. Apply is called by one goroutine; the

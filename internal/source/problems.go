@@ -9,6 +9,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/ingest/istio"
 	"github.com/meshwright/meshwright/internal/log"
+	"github.com/meshwright/meshwright/internal/mesh"
 )
 
 // tell logs the Problems of an object once for each of its generations. A
@@ -59,20 +60,20 @@ func (f *feed) ingestible(o runtime.Object) runtime.Object {
 
 // conditions reads status.conditions of Istio's kinds, leniently: others write
 // there too, and Istio writes numbers as text.
-func conditions(o runtime.Object) []Condition {
+func conditions(o runtime.Object) []mesh.Condition {
 	u, ok := o.(*unstructured.Unstructured)
 	if !ok {
 		return nil
 	}
 	list, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
-	var out []Condition
+	var out []mesh.Condition
 	for _, entry := range list {
 		c, ok := entry.(map[string]any)
 		if !ok {
 			continue
 		}
 		text := func(name string) string { s, _ := c[name].(string); return s }
-		condition := Condition{Type: text("type"), Status: text("status"), Reason: text("reason"), Message: text("message")}
+		condition := mesh.Condition{Type: text("type"), Status: text("status"), Reason: text("reason"), Message: text("message")}
 		switch n := c["observedGeneration"].(type) {
 		case int64:
 			condition.ObservedGeneration = n

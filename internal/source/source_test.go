@@ -324,7 +324,7 @@ func TestConditionsOfOthersAreSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := w.until(t, k, func(e source.Event, _ bool) bool { return len(e.Conditions) == 1 })
-	if want := (source.Condition{Type: "Other", Status: "True", Reason: "R", Message: "m", ObservedGeneration: 1}); e.Conditions[0] != want {
+	if want := (mesh.Condition{Type: "Other", Status: "True", Reason: "R", Message: "m", ObservedGeneration: 1}); e.Conditions[0] != want {
 		t.Errorf("condition %+v", e.Conditions[0])
 	}
 }
