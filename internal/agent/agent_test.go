@@ -240,6 +240,40 @@ func TestAgentDrains(t *testing.T) {
 	}
 }
 
+// TestDrainTellsKeptConnections asks that a client which keeps its connection
+// is told to close it, so that the pod need not wait for its limit.
+func TestDrainTellsKeptConnections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Hour)
+	r := w.start(t, func(cfg *agent.Config) { cfg.Drain = 3 * patience })
+	r.ready(t)
+	set, err := w.holder.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := w.client(t, set, front)
+	client.Transport.(*http.Transport).DisableKeepAlives = false
+	if _, _, err := w.call(t, client, "/"); err != nil {
+		t.Fatal(err)
+	}
+	r.cancel()
+	eventually(t, "the connection to be closed", func() error {
+		select {
+		case <-r.done:
+			return nil
+		default:
+		}
+		if _, _, err := w.call(t, client, "/"); err != nil {
+			return nil //nolint:nilerr // refused: Envoy has gone between two looks
+		}
+		return fmt.Errorf("still served")
+	})
+	<-r.done
+	if r.err != nil {
+		t.Errorf("Run returns %v", r.err)
+	}
+}
+
 func TestAgentEndsWithEnvoy(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
