@@ -212,27 +212,27 @@ func (s *stream) Written() {
 // Close implements cache.Stream.
 func (s *stream) Close() { s.engine.post(func() { s.engine.disconnect(s) }) }
 
-// Workload returns the pod of a key. If the store does not hold it, it waits
-// until it does or ctx ends; then it returns nil.
-func (e *Engine) Workload(ctx context.Context, k mesh.Key) *mesh.Workload {
+// Workload returns the pod of a key. If the store does not hold it, or not as
+// ready wants it, it waits until it does or ctx ends; then it returns nil.
+func (e *Engine) Workload(ctx context.Context, k mesh.Key, ready func(*mesh.Workload) bool) *mesh.Workload {
 	for {
-		var found mesh.Value
+		var found *mesh.Workload
 		changed, looked := make(chan struct{}), make(chan struct{})
 		e.post(func() {
-			if found = e.store.Get(k); found == nil {
+			if w, ok := e.store.Get(k).(*mesh.Workload); ok && ready(w) {
+				found = w
+			} else {
 				e.waiters[k] = append(e.waiters[k], changed)
 			}
 			close(looked)
 		})
 		select {
 		case <-looked:
-		case <-ctx.Done():
-			return nil
 		case <-e.stopped:
 			return nil
 		}
-		if w, ok := found.(*mesh.Workload); ok {
-			return w
+		if found != nil {
+			return found
 		}
 		select {
 		case <-changed:

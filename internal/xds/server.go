@@ -1,0 +1,247 @@
+package xds
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/go-logr/logr"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"github.com/meshwright/meshwright/internal/authn"
+	"github.com/meshwright/meshwright/internal/mesh"
+	"github.com/meshwright/meshwright/internal/translate/resource"
+	"github.com/meshwright/meshwright/internal/xds/cache"
+)
+
+const (
+	// maxStarting bounds how many proxies are brought up at once, and
+	// startingFor how long one may take a place.
+	maxStarting = 64
+	startingFor = 5 * time.Second
+	// maxRequest is what a first request of a large mesh may take: each name is
+	// in it twice.
+	maxRequest = 32 << 20
+	// Streams are closed after streamAge, so that replicas share the load again;
+	// a proxy that comes back is sent only what differs.
+	streamAge      = 30 * time.Minute
+	streamAgeGrace = 10 * time.Second
+	pingAfter      = 30 * time.Second
+	pingTimeout    = 10 * time.Second
+	minClientPing  = 10 * time.Second
+)
+
+// Engine builds what proxies are sent. Its methods may be called concurrently.
+type Engine interface {
+	// Ready is closed once proxies may be served.
+	Ready() <-chan struct{}
+	// Connect makes the stream of a proxy.
+	Connect(mesh.Proxy) cache.Stream
+	// Workload waits for a pod that is ready in the caller's sense; nil if ctx
+	// ends first.
+	Workload(ctx context.Context, pod mesh.Key, ready func(*mesh.Workload) bool) *mesh.Workload
+	// Proxies is the sync state of those that are connected.
+	Proxies(context.Context) []cache.ProxyState
+}
+
+// Callers proves who is calling.
+type Callers interface {
+	ByCertificate(context.Context) (authn.Caller, error)
+}
+
+// Config is what a server needs.
+type Config struct {
+	Engine Engine
+	// Callers proves who is calling. nil is for the plaintext development
+	// address only: then node metadata is believed.
+	Callers Callers
+	Log     logr.Logger
+}
+
+// Server answers delta ADS. It may be used concurrently.
+type Server struct {
+	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
+	cfg      Config
+	starting chan struct{}
+	closing  chan struct{}
+	once     sync.Once
+}
+
+// Options are what a gRPC server that New's Server is registered at must be made
+// with: without the codec it cannot write. Other services are not affected.
+func Options() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: streamAge, MaxConnectionAgeGrace: streamAgeGrace,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+	}
+}
+
+// New returns a server.
+func New(c Config) *Server {
+	return &Server{cfg: c, starting: make(chan struct{}, maxStarting), closing: make(chan struct{})}
+}
+
+// Register adds the service to a gRPC server that was made with Options.
+func (s *Server) Register(r grpc.ServiceRegistrar) {
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(r, s)
+}
+
+// Close ends all streams with Unavailable, so that GracefulStop does not wait
+// for them: proxies go to another replica at once.
+func (s *Server) Close() { s.once.Do(func() { close(s.closing) }) }
+
+type deltaStream = discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer
+
+// DeltaAggregatedResources serves one proxy until it goes, or the server does.
+func (s *Server) DeltaAggregatedResources(st deltaStream) error {
+	ctx := st.Context()
+	select {
+	case <-s.cfg.Engine.Ready():
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return errClosing
+	}
+	first, err := st.Recv()
+	if err != nil {
+		return ended(err)
+	}
+	proxy, err := s.identify(ctx, first.GetNode())
+	if err != nil {
+		s.cfg.Log.Info("Refusing a proxy", "proxy", first.GetNode().GetId(), "reason", err.Error())
+		return err
+	}
+	release, err := s.admit(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c := &connection{
+		server: s, grpc: st, release: release, failed: make(chan error, 1),
+		log: s.cfg.Log.WithValues("proxy", proxy.ID), stream: s.cfg.Engine.Connect(proxy),
+	}
+	defer c.stream.Close()
+	c.log.V(1).Info("Proxy connected")
+	c.stream.Request(request(first))
+	go c.read()
+	err = c.write(ctx)
+	c.log.V(1).Info("Proxy disconnected", "reason", status.Convert(err).Message())
+	return err
+}
+
+var errClosing = status.Error(codes.Unavailable, "this replica is shutting down")
+
+// admit takes a place among those that are brought up. Release may be called
+// more than once.
+func (s *Server) admit(ctx context.Context) (release func(), err error) {
+	select {
+	case s.starting <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.closing:
+		return nil, errClosing
+	}
+	var once sync.Once
+	leave := func() { once.Do(func() { <-s.starting }) }
+	timer := time.AfterFunc(startingFor, leave)
+	return func() { timer.Stop(); leave() }, nil
+}
+
+// connection is one stream of gRPC and its stream of the engine.
+type connection struct {
+	server  *Server
+	grpc    deltaStream
+	stream  cache.Stream
+	log     logr.Logger
+	release func()
+	failed  chan error
+}
+
+// read hands requests to the engine until the client goes.
+func (c *connection) read() {
+	for {
+		r, err := c.grpc.Recv()
+		if err != nil {
+			c.failed <- ended(err)
+			return
+		}
+		c.stream.Request(request(r))
+	}
+}
+
+// write waits for one of three things: a push of the engine, the end of the
+// client, the end of the server.
+func (c *connection) write(ctx context.Context) error {
+	for {
+		select {
+		case p, ok := <-c.stream.Pushes():
+			if !ok {
+				return errClosing
+			}
+			if err := c.push(p); err != nil {
+				return err
+			}
+		case err := <-c.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.server.closing:
+			return errClosing
+		}
+	}
+}
+
+func (c *connection) push(p *cache.Push) error {
+	for _, r := range p.Responses {
+		if err := c.grpc.SendMsg(r); err != nil {
+			return err
+		}
+		c.log.V(1).Info("Pushed", "typeURL", string(r.Type), "count", len(r.Resources), "removed", len(r.Removed), "nonce", r.Nonce)
+		// With its last type a proxy is up.
+		if r.Type == resource.VirtualHost {
+			c.release()
+		}
+	}
+	c.stream.Written()
+	return nil
+}
+
+func request(r *discoveryv3.DeltaDiscoveryRequest) *cache.Request {
+	return &cache.Request{
+		Type:        resource.TypeURL(r.GetTypeUrl()),
+		Subscribe:   r.GetResourceNamesSubscribe(),
+		Unsubscribe: r.GetResourceNamesUnsubscribe(),
+		Versions:    r.GetInitialResourceVersions(),
+		Nonce:       r.GetResponseNonce(),
+		Error:       rejection(r),
+	}
+}
+
+// rejection is the text of a NACK, never empty for one.
+func rejection(r *discoveryv3.DeltaDiscoveryRequest) string {
+	switch {
+	case r.GetErrorDetail() == nil:
+		return ""
+	case r.GetErrorDetail().GetMessage() == "":
+		return "rejected without a reason"
+	}
+	return r.GetErrorDetail().GetMessage()
+}
+
+// ended is nil where a client closed its side in good order.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
