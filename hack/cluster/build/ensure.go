@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"github.com/meshwright/meshwright/hack/cluster/lockfile"
 	"github.com/meshwright/meshwright/internal/test/assets"
 )
 
@@ -33,7 +33,7 @@ func ensure(ctx context.Context, out io.Writer, group assets.Group) error {
 	if exists(dir) {
 		return nil
 	}
-	unlock, err := lock(out, dir+".lock")
+	unlock, err := lockfile.Acquire(out, dir+".lock")
 	if err != nil {
 		return err
 	}
@@ -82,27 +82,6 @@ func fill(ctx context.Context, out io.Writer, group assets.Group, dir string) er
 		}
 	}
 	return nil
-}
-
-// lock waits until the file at path is locked for this process. The lock ends
-// with the process, however it ends.
-func lock(out io.Writer, path string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // programs for every user
-		return nil, fmt.Errorf("create the cache folder: %w", err)
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // an empty file
-	if err != nil {
-		return nil, fmt.Errorf("open the lock: %w", err)
-	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		fmt.Fprintf(out, "waiting for another run that holds %s\n", path)
-		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
-	}
-	return func() { file.Close() }, nil //nolint:errcheck,gosec // closing is what unlocks
 }
 
 func exists(path string) bool {

@@ -1,0 +1,95 @@
+package images
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/meshwright/meshwright/internal/test/assets"
+)
+
+// Archive is an image as a file that containerd imports.
+type Archive struct {
+	// Ref is the image's name.
+	Ref string
+	// Digest is that of the image's manifest: sha256:…
+	Digest string
+	// Path is the OCI layout in a tar file.
+	Path string
+}
+
+// Write builds the image and keeps it in the cache under its digest; archives
+// of the same name from before are removed.
+func Write(image Image) (Archive, error) {
+	built, err := image.build()
+	if err != nil {
+		return Archive{}, err
+	}
+	digest, err := built.Digest()
+	if err != nil {
+		return Archive{}, fmt.Errorf("compute the digest of %s: %w", image.Ref, err)
+	}
+	cache, err := assets.Cache()
+	if err != nil {
+		return Archive{}, err
+	}
+	dir := filepath.Join(cache, "images", strings.NewReplacer("/", "_", ":", "_").Replace(image.Ref))
+	archive := Archive{Ref: image.Ref, Digest: digest.String(), Path: filepath.Join(dir, digest.Hex+".tar")}
+	if _, err := os.Stat(archive.Path); err == nil {
+		return archive, nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return Archive{}, fmt.Errorf("remove old archives of %s: %w", image.Ref, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nothing secret
+		return Archive{}, fmt.Errorf("create the folder of %s: %w", image.Ref, err)
+	}
+	return archive, writeArchive(archive, built)
+}
+
+// writeArchive writes the layout into a folder beside the archive first, and
+// puts the file in its place by a rename.
+func writeArchive(archive Archive, image v1.Image) (err error) {
+	partial, err := os.MkdirTemp(filepath.Dir(archive.Path), ".partial-")
+	if err != nil {
+		return fmt.Errorf("create a folder for %s: %w", archive.Ref, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }()
+	tree := filepath.Join(partial, "layout")
+	index, err := layout.Write(tree, mutate.IndexMediaType(empty.Index, types.OCIImageIndex))
+	if err != nil {
+		return fmt.Errorf("write the layout of %s: %w", archive.Ref, err)
+	}
+	// The names by which containerd's import and other tools find the image.
+	names := map[string]string{
+		"io.containerd.image.name":          archive.Ref,
+		"org.opencontainers.image.ref.name": archive.Ref,
+	}
+	if err := index.AppendImage(image, layout.WithAnnotations(names)); err != nil {
+		return fmt.Errorf("write the layout of %s: %w", archive.Ref, err)
+	}
+	file := filepath.Join(partial, "archive.tar")
+	if err := writeTar(file, os.DirFS(tree)); err != nil {
+		return fmt.Errorf("write the archive of %s: %w", archive.Ref, err)
+	}
+	return os.Rename(file, archive.Path)
+}
+
+func writeTar(path string, tree fs.FS) error {
+	file, err := os.Create(path) //nolint:gosec // our own name
+	if err != nil {
+		return err
+	}
+	out := tar.NewWriter(file)
+	return errors.Join(out.AddFS(tree), out.Close(), file.Close())
+}

@@ -1,0 +1,86 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/meshwright/meshwright/internal/test/assets"
+)
+
+const (
+	// Repository is where all images of ours are named to be. Nothing is ever
+	// fetched from there.
+	Repository = "docker.io/meshwright/"
+	// PauseRef names the image of every Pod's sandbox.
+	PauseRef = Repository + "pause:v0.1.0"
+	// CoreDNSRef names the image of the cluster's name server.
+	CoreDNSRef = Repository + "coredns:v0.1.0"
+	// ProductRef names the image of Meshwright.
+	ProductRef = Repository + "meshwright:v0.1.0"
+)
+
+// Pause is the image of every Pod's sandbox.
+func Pause(ctx context.Context) (Archive, error) {
+	return compiled(ctx, "hack/cluster", "./pause", func(program string) Image {
+		return Static(PauseRef, "pause", program)
+	})
+}
+
+// CoreDNS is the image of the cluster's name server. The program must have been
+// built.
+func CoreDNS() (Archive, error) {
+	program, err := assets.Find("coredns")
+	if err != nil {
+		return Archive{}, err
+	}
+	return Write(Static(CoreDNSRef, "coredns", program))
+}
+
+// Static is an image of one static program, started by its name without
+// arguments as user 65532.
+func Static(ref, name, program string) Image {
+	target := "/usr/local/bin/" + name
+	return Image{
+		Ref:        ref,
+		Layers:     [][]File{base(), {{Path: target, Source: program, Mode: 0o755}}},
+		Entrypoint: []string{target},
+		User:       "65532:65532",
+	}
+}
+
+// base are the files that programs expect on any system.
+func base() []File {
+	return []File{
+		{Path: "/tmp", Mode: os.ModeDir | os.ModeSticky | 0o777},
+		{Path: "/etc/passwd", Mode: 0o644, Content: "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"},
+		{Path: "/etc/group", Mode: 0o644, Content: "root:x:0:\nnonroot:x:65532:\n"},
+		{Path: "/etc/nsswitch.conf", Mode: 0o644, Content: "hosts: files dns\n"},
+		{Path: "/etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Source: "/etc/ssl/certs/ca-certificates.crt"},
+	}
+}
+
+// compiled builds a Go program of this repository and writes the image that
+// holds it.
+func compiled(ctx context.Context, module, pkg string, image func(program string) Image, flags ...string) (Archive, error) {
+	root, err := assets.Root()
+	if err != nil {
+		return Archive{}, err
+	}
+	dir, err := os.MkdirTemp("", "meshwright-image-")
+	if err != nil {
+		return Archive{}, fmt.Errorf("create a folder to compile in: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	program := filepath.Join(dir, "program")
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program}, flags...)
+	build := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // our own table
+	build.Dir = filepath.Join(root, module)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOWORK=off")
+	if printed, err := build.CombinedOutput(); err != nil {
+		return Archive{}, fmt.Errorf("compile %s: %w\n%s", pkg, err, printed)
+	}
+	return Write(image(program))
+}
