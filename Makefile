@@ -25,6 +25,9 @@ golden: ## Rewrite the golden files of all tests: look at the diff
 
 CLUSTER_CLI := go -C hack/cluster run .
 
+# The name of the cluster that the targets below are about.
+CLUSTER ?= dev
+
 .PHONY: assets
 assets: ## Build what is not ours (Kubernetes, etcd, Envoy, containerd, linter) into the user's cache
 	@$(CLUSTER_CLI) assets
@@ -32,6 +35,22 @@ assets: ## Build what is not ours (Kubernetes, etcd, Envoy, containerd, linter) 
 .PHONY: assets-test
 assets-test: ## Build only what controller tests need: kube-apiserver, etcd, Envoy
 	@$(CLUSTER_CLI) assets envoy kube
+
+.PHONY: cluster-up
+cluster-up: ## Start a one-node Kubernetes (CLUSTER=dev); prints the path of its kubeconfig
+	@$(CLUSTER_CLI) up $(CLUSTER)
+
+.PHONY: cluster-down
+cluster-down: ## Stop it (CLUSTER=dev) and remove all of it but its logs
+	@$(CLUSTER_CLI) down $(CLUSTER)
+
+.PHONY: images
+images: ## Build the image of Meshwright, without a container engine, into the user's cache
+	@$(CLUSTER_CLI) images
+
+.PHONY: image-load
+image-load: ## Build the image and give it to a running cluster (CLUSTER=dev)
+	@$(CLUSTER_CLI) load $(CLUSTER)
 
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 KUSTOMIZE := go run sigs.k8s.io/kustomize/kustomize/v5@v5.8.3

@@ -18,8 +18,8 @@ const (
 	PauseRef = Repository + "pause:v0.1.0"
 	// CoreDNSRef names the image of the cluster's name server.
 	CoreDNSRef = Repository + "coredns:v0.1.0"
-	// ProductRef names the image of Meshwright.
-	ProductRef = Repository + "meshwright:v0.1.0"
+	// AppRef names the image of the workload of end-to-end tests.
+	AppRef = Repository + "app:v0.1.0"
 )
 
 // Pause is the image of every Pod's sandbox.
@@ -39,6 +39,13 @@ func CoreDNS() (Archive, error) {
 	return Write(Static(CoreDNSRef, "coredns", program))
 }
 
+// App is the image of the workload of end-to-end tests.
+func App(ctx context.Context) (Archive, error) {
+	return compiled(ctx, "hack/cluster", "./app", func(program string) Image {
+		return Static(AppRef, "app", program)
+	})
+}
+
 // Static is an image of one static program, started by its name without
 // arguments as user 65532.
 func Static(ref, name, program string) Image {
@@ -55,8 +62,8 @@ func Static(ref, name, program string) Image {
 func base() []File {
 	return []File{
 		{Path: "/tmp", Mode: os.ModeDir | os.ModeSticky | 0o777},
-		{Path: "/etc/passwd", Mode: 0o644, Content: "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"},
-		{Path: "/etc/group", Mode: 0o644, Content: "root:x:0:\nnonroot:x:65532:\n"},
+		{Path: "/etc/passwd", Mode: 0o644, Content: "root:x:0:0:root:/:/sbin/nologin\nmesh:x:1337:1337:mesh:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"},
+		{Path: "/etc/group", Mode: 0o644, Content: "root:x:0:\nmesh:x:1337:\nnonroot:x:65532:\n"},
 		{Path: "/etc/nsswitch.conf", Mode: 0o644, Content: "hosts: files dns\n"},
 		{Path: "/etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Source: "/etc/ssl/certs/ca-certificates.crt"},
 	}
@@ -64,7 +71,7 @@ func base() []File {
 
 // compiled builds a Go program of this repository and writes the image that
 // holds it.
-func compiled(ctx context.Context, module, pkg string, image func(program string) Image, flags ...string) (Archive, error) {
+func compiled(ctx context.Context, module, pkg string, image func(program string) Image) (Archive, error) {
 	root, err := assets.Root()
 	if err != nil {
 		return Archive{}, err
@@ -75,8 +82,8 @@ func compiled(ctx context.Context, module, pkg string, image func(program string
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	program := filepath.Join(dir, "program")
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program}, flags...)
-	build := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // our own table
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", //nolint:gosec // our own table
+		"-ldflags", "-s -w", "-o", program, pkg)
 	build.Dir = filepath.Join(root, module)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOWORK=off")
 	if printed, err := build.CombinedOutput(); err != nil {

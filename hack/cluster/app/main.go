@@ -1,0 +1,36 @@
+// Command app is the workload of end-to-end tests: a server that tells what
+// reached it, and a client that tells what it got. One static program, so that
+// one image is both.
+//
+//	app serve              answers HTTP on 8080 and greets TCP clients on 9000
+//	app get [-n N] [-H 'Name: value'] URL
+//	app greet ADDRESS      prints the first line that a TCP server sends
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("want serve, get or greet")
+	}
+	switch args[0] {
+	case "serve":
+		return serve()
+	case "get":
+		return get(args[1:])
+	case "greet":
+		return greet(args[1:])
+	default:
+		return fmt.Errorf("no command %q: want serve, get or greet", args[0])
+	}
+}
