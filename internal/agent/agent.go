@@ -120,7 +120,7 @@ func serve(ctx context.Context, group *errgroup.Group, cfg *Config, status *stat
 	}
 	group.Go(func() error { return secrets.Run(ctx, socket) })
 	group.Go(func() error { return status.run(ctx, lis) })
-	trust := &anchors{pem: cfg.RootPEM, file: cfg.RootFile}
+	trust := &anchors{pem: cfg.RootPEM, mounted: cfg.RootFile, kept: filepath.Join(cfg.Dir, "roots.pem")}
 	client := &svid.Client{
 		Address:   cfg.Bootstrap.Discovery,
 		ID:        spiffe.ID{TrustDomain: cfg.Bootstrap.TrustDomain, Namespace: cfg.Bootstrap.Namespace, ServiceAccount: cfg.Bootstrap.ServiceAccount},
@@ -129,7 +129,9 @@ func serve(ctx context.Context, group *errgroup.Group, cfg *Config, status *stat
 	}
 	group.Go(func() error {
 		return svid.Keep(ctx, client.Fetch, func(id *svid.Identity) error {
-			trust.learn(id.Roots)
+			if err := trust.learn(id.Roots); err != nil {
+				return err
+			}
 			return secrets.Set(cfg.Bootstrap.TrustDomain, id.Chain, id.Key, id.Roots)
 		})
 	})

@@ -117,6 +117,11 @@ func TestAgentRenewsCertificateAndRoots(t *testing.T) {
 	if n := len(w.callers()); n != 1 {
 		t.Errorf("%d ADS streams were opened: rotation should not break the first", n)
 	}
+	r.cancel()
+	<-r.done
+	w.holder.Set(&slot.Set{Current: next.Current})
+	again := w.start(t, func(cfg *agent.Config) { cfg.Dir = r.cfg.Dir; cfg.RootPEM = r.cfg.RootPEM })
+	again.ready(t)
 }
 
 func TestAgentWaitsForItsCertificate(t *testing.T) {
