@@ -42,6 +42,9 @@ func clusterNames(l mesh.Lookup, k mesh.Key) []string {
 			names = append(names, inboundName(target))
 		}
 	}
+	for _, port := range unknownPorts(l, s) {
+		names = append(names, unknownName(port))
+	}
 	return names
 }
 
@@ -94,6 +97,9 @@ func cluster(r mesh.Reader, name string) resource.Built {
 		return resource.Built{Msg: originalDestination(name)}
 	case inboundPassthroughCluster:
 		return resource.Built{Msg: fromInbound(originalDestination(name))}
+	}
+	if port, ok := parseUnknown(name); ok {
+		return unknownCluster(r, name, port)
 	}
 	port, ok := parseInbound(name)
 	if !ok {

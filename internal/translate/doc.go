@@ -2,7 +2,7 @@
 // builds clusters, endpoint assignments, listeners, route configurations,
 // virtual hosts and secrets. Each is a pure function of what it reads; Types is
 // the table of them. One file for each Envoy noun. The package has no clock, no
-// flag, no logger and no client, and iterates over no map.
+// flag, no logger and no client, and takes no order from a map.
 //
 // Guarantees:
 //   - the same mesh and the same answers give the same message, byte for byte;

@@ -22,6 +22,9 @@ func listenerNames(l mesh.Lookup, k mesh.Key) []string {
 				}
 			}
 		}
+		for _, port := range unknownPorts(l, v) {
+			names = append(names, unknownListenerName(port))
+		}
 	case *mesh.EndpointSlice:
 		for _, e := range view.HeadlessAddresses(l, v) {
 			names = append(names, listenerName(e.Address, e.Port))
@@ -45,6 +48,9 @@ func listener(r mesh.Reader, name string) resource.Built {
 			return resource.Built{}
 		}
 		return gatewayListener(r, name, port)
+	}
+	if port, ok := parseUnknownListener(name); ok {
+		return unknownListener(r, name, port)
 	}
 	switch {
 	case name == virtualOutbound:

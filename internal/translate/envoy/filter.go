@@ -13,6 +13,7 @@ import (
 	originaldstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
 	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	networkstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/set_filter_state/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	"google.golang.org/protobuf/proto"
 )
@@ -45,12 +46,8 @@ func OnDemand() *hcmv3.HttpFilter {
 // whatever the cluster says. It has no effect on plaintext.
 func ALPN(list string) *hcmv3.HttpFilter {
 	return httpFilter(FilterALPN, &httpstatev3.Config{OnRequestHeaders: []*setfilterstatev3.FilterStateValue{{
-		Key: &setfilterstatev3.FilterStateValue_ObjectKey{ObjectKey: "envoy.network.application_protocols"},
-		Value: &setfilterstatev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
-			Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
-				Specifier: &corev3.DataSource_InlineString{InlineString: list},
-			}},
-		}},
+		Key:                &setfilterstatev3.FilterStateValue_ObjectKey{ObjectKey: "envoy.network.application_protocols"},
+		Value:              &setfilterstatev3.FilterStateValue_FormatString{FormatString: text(list)},
 		SharedWithUpstream: setfilterstatev3.FilterStateValue_ONCE,
 	}}})
 }
@@ -96,4 +93,27 @@ func TLSInspector() *listenerv3.ListenerFilter {
 // HTTPInspector tells HTTP from other plaintext.
 func HTTPInspector() *listenerv3.ListenerFilter {
 	return listenerFilter("envoy.filters.listener.http_inspector", &httpinspectorv3.HttpInspector{})
+}
+
+// KeepDestination makes a connection inside Envoy remember where its client
+// wanted to, for clusters that go there.
+func KeepDestination() *listenerv3.Filter {
+	return &listenerv3.Filter{
+		Name: "envoy.filters.network.set_filter_state",
+		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: Any(&networkstatev3.Config{
+			OnNewConnection: []*setfilterstatev3.FilterStateValue{{
+				Key:                &setfilterstatev3.FilterStateValue_ObjectKey{ObjectKey: "envoy.network.transport_socket.original_dst_address"},
+				Value:              &setfilterstatev3.FilterStateValue_FormatString{FormatString: text("%DOWNSTREAM_LOCAL_ADDRESS%")},
+				SharedWithUpstream: setfilterstatev3.FilterStateValue_ONCE,
+			}},
+		})},
+	}
+}
+
+func text(format string) *corev3.SubstitutionFormatString {
+	return &corev3.SubstitutionFormatString{
+		Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+			Specifier: &corev3.DataSource_InlineString{InlineString: format},
+		}},
+	}
 }

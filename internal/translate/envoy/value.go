@@ -37,6 +37,13 @@ func Address(ip string, port int32) *corev3.Address {
 	}}}
 }
 
+// InternalAddress is a listener inside Envoy.
+func InternalAddress(listener string) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_EnvoyInternalAddress{EnvoyInternalAddress: &corev3.EnvoyInternalAddress{
+		AddressNameSpecifier: &corev3.EnvoyInternalAddress_ServerListenerName{ServerListenerName: listener},
+	}}}
+}
+
 // ADS says that a resource comes by the stream that this one came by. A timeout
 // of 0 leaves Envoy's, 15 s.
 func ADS(timeout time.Duration) *corev3.ConfigSource {
