@@ -51,6 +51,7 @@ func Root() *cobra.Command {
 		injectCommand(),
 		injectorCommand(),
 		redirectCommand(),
+		discoveryCommand(),
 		versionCommand(),
 	)
 	return root
