@@ -32,7 +32,7 @@ func clusterNames(l mesh.Lookup, k mesh.Key) []string {
 		// endpoints tell.
 		var names []string
 		for _, p := range w.Ports {
-			names = append(names, inboundName(p.Number))
+			names = append(names, inboundName(p.Number), unknownName(p.Number))
 		}
 		return names
 	}
@@ -41,9 +41,9 @@ func clusterNames(l mesh.Lookup, k mesh.Key) []string {
 		for _, target := range view.Targets(s) {
 			names = append(names, inboundName(target))
 		}
-	}
-	for _, port := range unknownPorts(l, s) {
-		names = append(names, unknownName(port))
+		for _, port := range unknownPorts(s) {
+			names = append(names, unknownName(port))
+		}
 	}
 	return names
 }

@@ -22,8 +22,12 @@ func listenerNames(l mesh.Lookup, k mesh.Key) []string {
 				}
 			}
 		}
-		for _, port := range unknownPorts(l, v) {
+		for _, port := range unknownPorts(v) {
 			names = append(names, unknownListenerName(port))
+		}
+	case *mesh.Workload:
+		for _, p := range v.Ports {
+			names = append(names, unknownListenerName(p.Number))
 		}
 	case *mesh.EndpointSlice:
 		for _, e := range view.HeadlessAddresses(l, v) {

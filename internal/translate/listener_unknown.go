@@ -48,10 +48,10 @@ func parseUnknown(name string) (int32, bool) {
 }
 
 // unknownPorts are the ports of a service that may need such a listener.
-func unknownPorts(l mesh.Lookup, s *mesh.Service) []int32 {
+func unknownPorts(s *mesh.Service) []int32 {
 	for _, p := range s.Ports {
 		if p.Protocol == mesh.ProtocolServerFirst {
-			return view.Targets(l, s)
+			return view.Targets(s)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func Types() []resource.Type {
 		},
 		{
 			URL:       resource.Listener,
-			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindEndpointSlice, mesh.KindGateway},
+			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindEndpointSlice, mesh.KindWorkload, mesh.KindGateway},
 			Spawn:     listenerNames,
 			Static:    []string{virtualOutbound, virtualInbound},
 			Build:     listener,
