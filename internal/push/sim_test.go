@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,8 @@ type sim struct {
 	// stalled: it reads nothing. slow: it does not answer.
 	stalled, slow bool
 	unsent        []*discoveryv3.DeltaDiscoveryRequest
+	// trace is what went to and fro on this stream.
+	trace []string
 	// poison are versions that it refuses, by type and name.
 	poison map[resource.Name]string
 }
@@ -111,7 +114,7 @@ func (w *world) join(p mesh.Proxy) *sim {
 	s := &sim{world: w, proxy: p, client: adsclient.New(&corev3.Node{Id: p.ID}), poison: map[resource.Name]string{}}
 	s.client.Fault = func(format string, args ...any) {
 		w.t.Helper()
-		w.fail("%s: %s", p.ID, fmt.Sprintf(format, args...))
+		s.fail(format, args...)
 	}
 	s.client.Reject = func(t resource.TypeURL, name string, r adsclient.Resource) string {
 		// "*" refuses the next version that is another one. What it does not
@@ -136,7 +139,18 @@ func (w *world) join(p mesh.Proxy) *sim {
 func (s *sim) connect() {
 	s.stream = s.world.engine.Connect(s.proxy).(*stream)
 	s.unsent = s.client.Connect()
-	s.stalled, s.slow = false, false
+	s.stalled, s.slow, s.trace = false, false, nil
+}
+
+func (s *sim) note(format string, args ...any) {
+	s.trace = append(s.trace, fmt.Sprintf(format, args...))
+}
+
+// fail ends the test with what this proxy saw last.
+func (s *sim) fail(format string, args ...any) {
+	s.world.t.Helper()
+	last := s.trace[max(0, len(s.trace)-12):]
+	s.world.fail("%s\n%s: "+format, append([]any{strings.Join(last, "\n"), s.proxy.ID}, args...)...)
 }
 
 func (s *sim) disconnect() { s.stream.Close() }
@@ -161,6 +175,7 @@ func (s *sim) work() bool {
 	moved := false
 	if !s.slow && len(s.unsent) > 0 {
 		for _, r := range s.unsent {
+			s.note("-> %s +%v -%v held %d answers %q %s", path.Base(r.GetTypeUrl()), r.GetResourceNamesSubscribe(), r.GetResourceNamesUnsubscribe(), len(r.GetInitialResourceVersions()), r.GetResponseNonce(), r.GetErrorDetail().GetMessage())
 			s.stream.Request(&cache.Request{
 				Type: resource.TypeURL(r.GetTypeUrl()), Subscribe: r.GetResourceNamesSubscribe(), Unsubscribe: r.GetResourceNamesUnsubscribe(),
 				Versions: r.GetInitialResourceVersions(), Nonce: r.GetResponseNonce(), Error: r.GetErrorDetail().GetMessage(),
@@ -174,6 +189,11 @@ func (s *sim) work() bool {
 	select {
 	case p := <-s.stream.pushes:
 		for _, r := range p.Responses {
+			names := make([]string, len(r.Resources))
+			for i, res := range r.Resources {
+				names[i] = res.Name
+			}
+			s.note("<- %s %s %v -%v", r.Type.Short(), r.Nonce, names, r.Removed)
 			msg := &discoveryv3.DeltaDiscoveryResponse{}
 			if err := proto.Unmarshal(bytes.Join(r.Buffers(), nil), msg); err != nil {
 				s.world.t.Fatal(err)
@@ -201,13 +221,13 @@ func (s *sim) boundary() {
 		for name, r := range s.client.Holds[typ] {
 			for _, c := range r.Refs().Clusters {
 				if _, ok := clusters[c]; !ok {
-					s.world.fail("%s: %s %s names cluster %s, which is not there", s.proxy.ID, typ.Short(), name, c)
+					s.fail("%s %s names cluster %s, which is not there", typ.Short(), name, c)
 				}
 			}
 			outer, _, _ := strings.Cut(name, "/")
 			for _, d := range r.Refs().Domains {
 				if other, taken := domains[outer+"/"+d]; taken {
-					s.world.fail("%s: domain %s of %s is also in %s", s.proxy.ID, d, name, other)
+					s.fail("domain %s of %s is also in %s", d, name, other)
 				}
 				domains[outer+"/"+d] = name
 			}
@@ -247,16 +267,16 @@ func (w *world) compare() {
 		want, got := fresh.sims[i].holds(), s.holds()
 		for name, version := range want {
 			if got[name] != version {
-				w.fail("%s: holds %s %q, a new engine gives %q", s.proxy.ID, name, got[name], version)
+				s.fail("holds %s %q, a new engine gives %q", name, got[name], version)
 			}
 		}
 		for name := range got {
 			if _, ok := want[name]; !ok {
-				w.fail("%s: holds %s, which a new engine does not give", s.proxy.ID, name)
+				s.fail("holds %s, which a new engine does not give", name)
 			}
 		}
 		if len(s.poison) == 0 && len(s.client.Warming) > 0 {
-			w.fail("%s: clusters wait for their assignment: %v", s.proxy.ID, slices.Sorted(maps.Keys(s.client.Warming)))
+			s.fail("clusters wait for their assignment: %v", slices.Sorted(maps.Keys(s.client.Warming)))
 		}
 	}
 	if !maps.EqualFunc(w.problems, fresh.problems, func(a, b *mesh.Problems) bool { return a.Equal(b) }) {

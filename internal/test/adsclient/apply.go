@@ -92,7 +92,9 @@ func (c *Client) again(t resource.TypeURL, name string, got Resource, count *Cou
 	if held := c.Holds[t][name]; held.Body == nil || held.Body != got.Body {
 		return
 	}
-	owed := c.waits[t][name] || c.nacked[t]
+	late := resource.Name{Type: t, Name: name}
+	owed := c.waits[t][name] || c.nacked[t] || c.late[late]
+	delete(c.late, late)
 	if t == resource.Endpoints {
 		// The server sent it before it knew that the cluster was rejected.
 		owed = owed || c.nacked[resource.Cluster]

@@ -46,6 +46,9 @@ type Client struct {
 	asked map[resource.TypeURL]map[string]bool
 	// waits are names that were asked for and not answered yet.
 	waits map[resource.TypeURL]map[string]bool
+	// late are names that were let go of and asked for again on this stream: what
+	// was on its way before may answer, and then the server does, once more.
+	left, late map[resource.Name]bool
 	// opened are the types with a first request on this stream.
 	opened map[resource.TypeURL]bool
 	// onDemand are names asked for by Ask; a new stream asks for them again.
@@ -99,6 +102,7 @@ func (c *Client) Connect() []*discoveryv3.DeltaDiscoveryRequest {
 	c.asked = map[resource.TypeURL]map[string]bool{}
 	c.waits = map[resource.TypeURL]map[string]bool{}
 	c.opened = map[resource.TypeURL]bool{}
+	c.left, c.late = map[resource.Name]bool{}, map[resource.Name]bool{}
 	c.nacked = map[resource.TypeURL]bool{}
 	out := c.openWildcard(resource.Cluster)
 	if c.Holds[resource.Cluster] == nil {

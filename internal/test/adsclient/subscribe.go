@@ -68,6 +68,9 @@ func (c *Client) ask(t resource.TypeURL, names []string) []string {
 			continue
 		}
 		c.asked[t][n] = true
+		if at := (resource.Name{Type: t, Name: n}); c.left[at] {
+			c.late[at] = true
+		}
 		// A first request carries versions: what is held need not be answered.
 		resumes := !c.opened[t] && c.Holds[t][n].Body != nil && (t != resource.Cluster || !c.onDemand[t][n])
 		if !resumes {
@@ -83,6 +86,7 @@ func (c *Client) unsubscribe(t resource.TypeURL, names []string) []*discoveryv3.
 	for _, n := range names {
 		delete(c.asked[t], n)
 		delete(c.waits[t], n)
+		c.left[resource.Name{Type: t, Name: n}] = true
 		c.drop(t, n)
 	}
 	if len(names) == 0 {
