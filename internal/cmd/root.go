@@ -52,6 +52,7 @@ func Root() *cobra.Command {
 		injectorCommand(),
 		redirectCommand(),
 		discoveryCommand(),
+		checkCommand(),
 		versionCommand(),
 	)
 	return root
