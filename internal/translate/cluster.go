@@ -110,6 +110,8 @@ func cluster(r mesh.Reader, name string) resource.Built {
 		return resource.Built{}
 	}
 	c := fromInbound(originalDestination(name))
+	// The application gets what its port declares, whatever the hop spoke.
+	c.TypedExtensionProtocolOptions = nil
 	setHTTP(c, httpOptions(protocol, nil, nil))
 	return resource.Built{Msg: c}
 }
