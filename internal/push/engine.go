@@ -23,7 +23,8 @@ type Config struct {
 	// Types in the order of a push: what is named before what names it.
 	Types []resource.Type
 	// OnProblems is told which derived Problems changed, by the key of
-	// mesh.ProblemsKey; nil for none any more. It is called between turns by the
+	// mesh.ProblemsKey; nil for none any more. Not before Synced: half of the
+	// objects would be full of problems. It is called between turns by the
 	// engine's goroutine and must not block. May be nil.
 	OnProblems func(map[mesh.Key]*mesh.Problems)
 	// Drain is how long removed clusters outlive a change of listeners, whose
@@ -62,14 +63,17 @@ type Engine struct {
 	notify  chan struct{}
 
 	// What follows belongs to the goroutine of Run.
-	turns    uint64
-	serial   uint64
-	entries  map[mesh.Key]*entry
-	derived  map[mesh.Key]*derived
-	streams  []*stream
-	waiters  map[mesh.Key][]chan<- struct{}
-	leaves   int
+	synced  bool
+	turns   uint64
+	serial  uint64
+	entries map[mesh.Key]*entry
+	derived map[mesh.Key]*derived
+	streams []*stream
+	waiters map[mesh.Key][]chan<- struct{}
+	leaves  int
+	// Seams of the property test: forget a read, see what a turn touches.
 	dropRead func(mesh.Key) bool
+	touched  func(mesh.Key)
 
 	// What a turn works off. Empty between turns, but for moved and queued.
 	dirtyDerived [][]*derived
@@ -131,7 +135,13 @@ func (e *Engine) Apply(changes []mesh.Change) {
 
 // Synced says that all objects that there are were applied: proxies may be
 // served once they are built in. Call it once.
-func (e *Engine) Synced() { e.post(func() { close(e.ready) }) }
+func (e *Engine) Synced() {
+	e.post(func() {
+		e.synced = true
+		e.reportProblems()
+		close(e.ready)
+	})
+}
 
 // Ready is closed once proxies may be served.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }

@@ -72,6 +72,9 @@ func (e *Engine) forget(c *computation) {
 
 // touch marks all that has read key.
 func (e *Engine) touch(key mesh.Key) {
+	if e.touched != nil {
+		e.touched(key)
+	}
 	en := e.entries[key]
 	if en == nil {
 		return

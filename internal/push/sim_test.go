@@ -45,6 +45,8 @@ type world struct {
 	objects  map[mesh.Key]mesh.Value
 	problems map[mesh.Key]*mesh.Problems
 	sims     []*sim
+	// forget makes the engine lose reads, for the mutation test.
+	forget func(mesh.Key) bool
 	// story is what was done last, for a failure.
 	story string
 }
@@ -90,6 +92,10 @@ func (w *world) restart() {
 	}
 	w.engine.Apply(changes)
 	w.engine.step()
+	clear(w.problems)
+	w.engine.Synced()
+	w.engine.step()
+	w.engine.dropRead = w.forget
 }
 
 // fail ends the test with the story so far.

@@ -248,7 +248,7 @@ func (e *Engine) bury() {
 }
 
 func (e *Engine) reportProblems() {
-	if len(e.problems) == 0 {
+	if !e.synced || len(e.problems) == 0 {
 		return
 	}
 	changed := e.problems
