@@ -87,7 +87,14 @@ func runDiscovery(ctx context.Context, f *discoveryFlags) error {
 	d.log.Info("Starting discovery", log.Version, version.String(), log.Revision, d.file.Revision)
 	group.Go(func() error { return d.engine.Run(ctx) })
 	group.Go(func() error { return d.source.Run(ctx) })
-	group.Go(func() error { return d.status.Run(ctx) })
+	group.Go(func() error {
+		select {
+		case <-d.engine.Ready():
+			return d.status.Run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	group.Go(func() error {
 		select {
 		case <-d.source.Synced():

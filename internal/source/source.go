@@ -62,7 +62,7 @@ func New(config Config) (*Source, error) {
 	}
 	namespaces := slices.Compact(slices.Sorted(slices.Values(config.CredentialNamespaces)))
 	s := &Source{
-		config: config, log: config.Log.WithName("source"), builtins: builtins(client, namespaces),
+		config: config, log: config.Log, builtins: builtins(client, namespaces),
 		discovery: client.Discovery(), dynamic: dynamicClient, metadata: metadataClient,
 	}
 	waitFor := []string{crdFeed}
@@ -75,6 +75,8 @@ func New(config Config) (*Source, error) {
 
 // Run watches until ctx ends. It returns nil then; it never gives up by itself.
 func (s *Source) Run(ctx context.Context) error {
+	// client-go logs by what the context brings.
+	ctx = logr.NewContext(ctx, s.log)
 	s.runBuiltins(ctx)
 	s.group.Go(func() { s.runIstio(ctx) })
 	s.queue.run(ctx, s.config.Sink)

@@ -298,7 +298,7 @@ func TestAPolicyThatNobodyEnforcesIsAnErrorOnceForEachGeneration(t *testing.T) {
 		return nil
 	})
 	lines := w.logged("guarded/deny")
-	if len(lines) != 1 || lines[0]["logger"] != "source" || lines[0]["msg"] != "Security policy is not enforced" || lines[0]["level"] != nil {
+	if len(lines) != 1 || lines[0]["msg"] != "Security policy is not enforced" || lines[0]["level"] != nil {
 		t.Errorf("lines %v", lines)
 	}
 	patch(t, c, policy, `{"spec": {"action": "DENY"}}`)

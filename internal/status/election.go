@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -22,8 +23,11 @@ const (
 )
 
 // Run stands for election and writes while elected, until ctx ends; the Lease is
-// then given back.
+// then given back. Start it when the Problems of all objects, derived ones
+// included, were handed in: else a Warning that holds would be taken back and
+// written again at each start.
 func (w *Writer) Run(ctx context.Context) error {
+	ctx = logr.NewContext(ctx, w.log)
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Lock: &resourcelock.LeaseLock{

@@ -105,7 +105,7 @@ func New(config Config) (*Writer, error) {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
 	return &Writer{
-		config: config, log: config.Log.WithName("status"), client: objects, leases: leases,
+		config: config, log: config.Log, client: objects, leases: leases,
 		limiter: rate.NewLimiter(writesPerSecond, burst),
 		writes: promauto.With(config.Registry).NewCounterVec(prometheus.CounterOpts{
 			Name: metrics.Namespace + "_status_writes_total", Help: "Writes of conditions to users' objects, by outcome.",
