@@ -153,7 +153,7 @@ func (d *discovery) connect() error {
 	})
 	d.engine.Apply([]mesh.Change{{Key: mesh.ConfigKey, Value: d.file.config()}})
 	d.source, err = source.New(source.Config{
-		REST: d.rest, ClusterDomain: d.file.ClusterDomain, CredentialNamespaces: d.file.RootNamespaces,
+		REST: d.rest, ClusterDomain: d.file.ClusterDomain, CredentialNamespaces: d.file.GatewayNamespaces,
 		Sink: source.SinkFunc(d.apply), Log: d.log.WithName("source"),
 	})
 	if err != nil {

@@ -20,6 +20,8 @@ type meshFile struct {
 	MTLS                  string   `json:"mtls"`
 	OutboundTrafficPolicy string   `json:"outboundTrafficPolicy"`
 	RootNamespaces        []string `json:"rootNamespaces"`
+	// GatewayNamespaces are those whose TLS Secrets discovery may read.
+	GatewayNamespaces []string `json:"gatewayNamespaces"`
 }
 
 // readMeshFile reads the file strictly; "" gives Istio's defaults.

@@ -6,11 +6,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/meshwright/meshwright/internal/log"
 )
 
 // builtin is one kind that every cluster has.
@@ -22,6 +25,8 @@ type builtin struct {
 	namespace string
 	fields    string
 	object    runtime.Object
+	// optional kinds are not waited for if we may not read them.
+	optional bool
 }
 
 // builtins are Kubernetes' own kinds. Pods that have ended are filtered by the
@@ -37,16 +42,24 @@ func builtins(client kubernetes.Interface, credentialNamespaces []string) []buil
 	}
 	for _, namespace := range credentialNamespaces {
 		out = append(out, builtin{
-			name: "secrets of " + namespace, client: core, resource: "secrets", namespace: namespace, object: &corev1.Secret{},
+			name: "secrets of " + namespace, client: core, resource: "secrets", namespace: namespace, object: &corev1.Secret{}, optional: true,
 		})
 	}
 	return out
 }
 
-func (b builtin) listerWatcher() cache.ListerWatcher {
-	return cache.ToListWatcherWithWatchListSemantics(
-		cache.NewFilteredListWatchFromClient(b.client, b.resource, b.namespace, func(o *metav1.ListOptions) { o.FieldSelector = b.fields }),
-		b.client)
+// listerWatcher reads the kind; forbidden is called when that is not allowed.
+func (b builtin) listerWatcher(forbidden func(error)) cache.ListerWatcher {
+	lw := cache.NewFilteredListWatchFromClient(b.client, b.resource, b.namespace, func(o *metav1.ListOptions) { o.FieldSelector = b.fields })
+	list := lw.ListWithContextFunc
+	lw.ListWithContextFunc = func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		out, err := list(ctx, o)
+		if apierrors.IsForbidden(err) {
+			forbidden(err)
+		}
+		return out, err
+	}
+	return cache.ToListWatcherWithWatchListSemantics(lw, b.client)
 }
 
 // clientset returns a client that speaks protobuf with the API server.
@@ -64,6 +77,12 @@ func clientset(config *rest.Config) (kubernetes.Interface, error) {
 func (s *Source) runBuiltins(ctx context.Context) {
 	for _, b := range s.builtins {
 		f := newFeed(b.name, s.config.ClusterDomain, s.queue, s.log)
-		s.group.Go(func() { f.run(ctx, b.listerWatcher(), b.object) })
+		lw := b.listerWatcher(func(err error) {
+			s.log.Error(err, "Kind may not be read", log.Kind, b.name)
+			if b.optional {
+				s.queue.listed(b.name)
+			}
+		})
+		s.group.Go(func() { f.run(ctx, lw, b.object) })
 	}
 }

@@ -385,3 +385,48 @@ func TestABrokenWatchHandsOnOnlyWhatDiffers(t *testing.T) {
 		t.Errorf("what did not change was handed on %d times", n)
 	}
 }
+
+func TestSecretsThatMayNotBeReadHoldNothingUp(t *testing.T) {
+	t.Parallel()
+	c := kubernetes(t, server)
+	create(t, c, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: limited}
+rules:
+- {apiGroups: [""], resources: [services, pods, nodes], verbs: [get, list, watch]}
+- {apiGroups: [discovery.k8s.io, networking.istio.io, security.istio.io, telemetry.istio.io, extensions.istio.io, apiextensions.k8s.io], resources: ["*"], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: limited}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: limited}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: limited}]
+---
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: cert, namespace: shut}
+data: {tls.crt: eA==, tls.key: eA==}
+`)
+	config := rest.CopyConfig(server.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "limited"}
+	w := start(t, config, "shut")
+	k := key(mesh.KindCredential, "shut", "cert")
+	if w.count(k) != 0 {
+		t.Fatal("the user is not limited")
+	}
+	create(t, c, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: limited, namespace: shut}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: limited, namespace: shut}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: limited}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: limited}]
+`)
+	w.until(t, k, func(_ source.Event, there bool) bool { return there })
+}
