@@ -53,6 +53,7 @@ func Root() *cobra.Command {
 		redirectCommand(),
 		discoveryCommand(),
 		checkCommand(),
+		proxiesCommand(),
 		versionCommand(),
 	)
 	return root
