@@ -103,10 +103,10 @@ func TestQuestionsAreNarrow(t *testing.T) {
 		want []string
 	}{
 		"a cluster without rules":              {resource.Cluster, "outbound|8080||front.shop.svc.cluster.local", nil},
-		"a cluster with a rule":                {resource.Cluster, "outbound|8080||back.shop.svc.cluster.local", []string{"{namespace } [shop]"}},
+		"a cluster with a rule":                {resource.Cluster, "outbound|8080||back.shop.svc.cluster.local", nil},
 		"an inbound cluster":                   {resource.Cluster, "inbound|8080||", []string{isRouter, "{port 8080} [auto http http2 server-first tcp tls]"}},
 		"an assignment without rules":          {resource.Endpoints, "outbound|3306||db.shop.svc.cluster.local", nil},
-		"an assignment with outlier detection": {resource.Endpoints, "outbound|8080||back.shop.svc.cluster.local", []string{"{namespace } [shop]", "{locality }"}},
+		"an assignment with outlier detection": {resource.Endpoints, "outbound|8080||back.shop.svc.cluster.local", []string{"{locality }"}},
 		"the shared listener":                  {resource.Listener, "0.0.0.0_8080", []string{isRouter}},
 		"the listener of an address":           {resource.Listener, "10.96.0.42_3306", []string{isRouter}},
 		"the inbound listener":                 {resource.Listener, "virtualInbound", []string{isRouter, "{served }"}},

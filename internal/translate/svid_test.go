@@ -38,5 +38,5 @@ func newSVID(t testing.TB, namespace, account string) *ads.SVID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ads.SVID{Chain: ca.CertificatePEM(cert), Key: text, Roots: ca.CertificatePEM(root.Certificate())}
+	return &ads.SVID{TrustDomain: "cluster.local", Chain: ca.CertificatePEM(cert), Key: text, Roots: ca.CertificatePEM(root.Certificate())}
 }

@@ -99,18 +99,26 @@ func client(t *testing.T, m *meshtest.Mesh, from string) *envoy.Proxy {
 	return envoy.Start(t, ads.Serve(t, resources, newSVID(t, "shop", "front")).Bootstrap("client"))
 }
 
-// server runs a proxy's inbound half on the address of its pod; the application
-// answers on another port.
-func server(t *testing.T, m *meshtest.Mesh, p mesh.Proxy, at *net.TCPAddr, app int) *envoy.Proxy {
+// inbound is a pod whose proxy has the address of the pod, and whose application
+// answers on another port of it.
+type inbound struct {
+	pod     string
+	at      *net.TCPAddr
+	app     int
+	account string // of its certificate
+}
+
+// server runs the inbound half of a pod's proxy.
+func server(t *testing.T, m *meshtest.Mesh, in inbound) *envoy.Proxy {
 	t.Helper()
-	resources := m.Resources(t, p)
+	resources := m.Resources(t, mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: in.pod})
 	for name, l := range resources[resource.Listener] {
 		if name != "virtualInbound" && l.(*listenerv3.Listener).GetInternalListener() == nil {
 			delete(resources[resource.Listener], name)
 		}
 	}
 	capture := resources[resource.Listener]["virtualInbound"].(*listenerv3.Listener)
-	capture.Address = envoyparts.Address(at.IP.String(), int32(at.Port))
+	capture.Address = envoyparts.Address(in.at.IP.String(), int32(in.at.Port))
 	for _, c := range capture.GetFilterChains() {
 		// Nothing was redirected here, so there is no original destination.
 		c.Filters = append([]*listenerv3.Filter{envoyparts.KeepDestination()}, c.GetFilters()...)
@@ -119,12 +127,11 @@ func server(t *testing.T, m *meshtest.Mesh, p mesh.Proxy, at *net.TCPAddr, app i
 		if strings.HasPrefix(name, "inbound|") {
 			// The proxy has the pod's port, so the application has another.
 			m.(*clusterv3.Cluster).LbConfig = &clusterv3.Cluster_OriginalDstLbConfig_{
-				OriginalDstLbConfig: &clusterv3.Cluster_OriginalDstLbConfig{UpstreamPortOverride: wrapperspb.UInt32(uint32(app))},
+				OriginalDstLbConfig: &clusterv3.Cluster_OriginalDstLbConfig{UpstreamPortOverride: wrapperspb.UInt32(uint32(in.app))},
 			}
 		}
 	}
-	workload, _ := m.Get(mesh.Key{Kind: mesh.KindWorkload, Namespace: p.Namespace, Name: p.Pod}).(*mesh.Workload)
-	return envoy.Start(t, ads.Serve(t, resources, newSVID(t, p.Namespace, workload.ServiceAccount)).Bootstrap("server"))
+	return envoy.Start(t, ads.Serve(t, resources, newSVID(t, "shop", in.account)).Bootstrap("server"))
 }
 
 // get asks an address for http://host/path and returns status and body.
@@ -224,10 +231,10 @@ func TestMutualTrafficCarriesTheIdentity(t *testing.T) {
 	t.Parallel()
 	const identity = "URI=spiffe://cluster.local/ns/shop/sa/front"
 	for name, tc := range map[string]struct {
-		pod, ip, listener, url string
+		pod, account, ip, listener, url string
 	}{
-		"HTTP":         {"back-v1", "127.0.1.21", "0.0.0.0_8080", "http://back/v1"},
-		"sniffed HTTP": {"any-0", "127.0.1.60", "10.96.0.60_9000", "http://any/v1"},
+		"HTTP":         {"back-v1", "back", "127.0.1.21", "0.0.0.0_8080", "http://back/v1"},
+		"sniffed HTTP": {"any-0", "any", "127.0.1.60", "10.96.0.60_9000", "http://any/v1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,7 +242,7 @@ func TestMutualTrafficCarriesTheIdentity(t *testing.T) {
 			pod(t, tc.ip, app)
 			m := loopback(t, port, meshed, "STRICT")
 			at := &net.TCPAddr{IP: net.ParseIP(tc.ip), Port: port}
-			s := server(t, m, mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: tc.pod}, at, app)
+			s := server(t, m, inbound{tc.pod, at, app, tc.account})
 			c := client(t, m, "127.0.1.10")
 			var status int
 			var body string
@@ -255,6 +262,28 @@ func TestMutualTrafficCarriesTheIdentity(t *testing.T) {
 	}
 }
 
+// TestAnImpostorIsRefused puts a workload of the mesh where another is expected.
+func TestAnImpostorIsRefused(t *testing.T) {
+	t.Parallel()
+	port, app := envoy.FreePort(t), envoy.FreePort(t)
+	pod(t, "127.0.1.21", app)
+	m := loopback(t, port, meshed, "PERMISSIVE")
+	server(t, m, inbound{"back-v1", &net.TCPAddr{IP: net.ParseIP("127.0.1.21"), Port: port}, app, "db"})
+	c := client(t, m, "127.0.1.10")
+	if status, body := get(t, c.Listeners(t)["0.0.0.0_8080"], "http://back/v1"); status != 503 {
+		t.Errorf("answer %d %q, want 503", status, body)
+	}
+	if failed := c.Stats(t, `outbound.8080.v1.back.*ssl.fail_verify_san$`); len(failed) != 1 {
+		t.Errorf("no counter of names that do not fit: %v", failed)
+	} else {
+		for name, n := range failed {
+			if n == 0 {
+				t.Errorf("%s is 0: the refusal was for another reason", name)
+			}
+		}
+	}
+}
+
 // TestServersThatSpeakFirst shows that MySQL and the like work whether the client
 // is of the mesh or not, and known or not, with nothing to configure.
 func TestServersThatSpeakFirst(t *testing.T) {
@@ -263,7 +292,7 @@ func TestServersThatSpeakFirst(t *testing.T) {
 	greeter(t, "127.0.1.42", app)
 	m := loopback(t, port, meshed, "PERMISSIVE")
 	at := &net.TCPAddr{IP: net.ParseIP("127.0.1.42"), Port: port}
-	s := server(t, m, mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: "db-0"}, at, app)
+	s := server(t, m, inbound{"db-0", at, app, "db"})
 	// How many connections of each kind the server has counted.
 	const handshakes, waited = `listener\..*ssl\.handshake$`, `downstream_pre_cx_timeout$`
 	count := func(pattern string) (n int64) {

@@ -23,19 +23,7 @@ func PolicyOf(r mesh.Reader, s *mesh.Service) Policy {
 		return Policy{}
 	}
 	root := Config(r).RootNamespace
-	var namespaces []string
-	for _, rule := range found {
-		if rule.Namespace != root {
-			namespaces = append(namespaces, rule.Namespace)
-		}
-	}
-	slices.Sort(namespaces)
-	namespaces = slices.Compact(namespaces)
-	own := ""
-	if len(namespaces) > 0 {
-		own = r.Among(mesh.Fact{Kind: mesh.FactNamespace}, namespaces)
-	}
-	if own != "" {
+	if own := clientNamespace(r, found, s.Namespace, root); own != "" {
 		if p, ok := merged(r, inNamespace(found, own), true); ok {
 			return p
 		}
@@ -52,6 +40,25 @@ func PolicyOf(r mesh.Reader, s *mesh.Service) Policy {
 		}
 	}
 	return Policy{}
+}
+
+// clientNamespace is the client's namespace if rules there may hold for it that
+// hold for nobody else, else "". It is not asked where the answer could not
+// matter: rules of the service's namespace that everybody sees.
+func clientNamespace(r mesh.Reader, rules []*mesh.DestinationRule, service, root string) string {
+	var namespaces []string
+	for _, rule := range rules {
+		public, _ := exported(rule.ExportTo, rule.Namespace)
+		if rule.Namespace == root || rule.Namespace == service && public && len(rule.WorkloadSelector) == 0 {
+			continue
+		}
+		namespaces = append(namespaces, rule.Namespace)
+	}
+	if len(namespaces) == 0 {
+		return ""
+	}
+	slices.Sort(namespaces)
+	return r.Among(mesh.Fact{Kind: mesh.FactNamespace}, slices.Compact(namespaces))
 }
 
 // rulesOf are all rules for a host, the most specific pattern first and the

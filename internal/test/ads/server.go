@@ -14,6 +14,7 @@ import (
 	serverv3 "github.com/envoyproxy/go-control-plane/pkg/server/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/meshwright/meshwright/internal/translate/resource"
 )
@@ -28,8 +29,9 @@ type Server struct {
 	types    map[string]bool
 }
 
-// SVID is what the agent would serve by SDS: PEM.
+// SVID is what the agent would serve by SDS, in PEM.
 type SVID struct {
+	TrustDomain       string
 	Chain, Key, Roots []byte
 }
 
@@ -47,7 +49,7 @@ func Serve(t testing.TB, resources map[resource.TypeURL]map[string]proto.Message
 			}
 		}
 		if kind == resource.Secret && svid != nil {
-			for name, m := range svid.secrets() {
+			for name, m := range svid.secrets(t) {
 				if err := cache.UpdateResource(name, m); err != nil {
 					t.Fatal(err)
 				}
@@ -122,16 +124,26 @@ func (s *Server) Bootstrap(id string) []byte {
 "static_resources": {"clusters": [%s, %s]}}`, id, cluster("xds"), cluster("sds-grpc")))
 }
 
-func (v *SVID) secrets() map[string]proto.Message {
+func (v *SVID) secrets(t testing.TB) map[string]proto.Message {
+	t.Helper()
 	inline := func(b []byte) *corev3.DataSource {
 		return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: b}}
+	}
+	peers, err := anypb.New(&tlsv3.SPIFFECertValidatorConfig{
+		TrustDomains: []*tlsv3.SPIFFECertValidatorConfig_TrustDomain{{Name: v.TrustDomain, TrustBundle: inline(v.Roots)}},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return map[string]proto.Message{
 		"default": &tlsv3.Secret{Name: "default", Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
 			CertificateChain: inline(v.Chain), PrivateKey: inline(v.Key),
 		}}},
 		"ROOTCA": &tlsv3.Secret{Name: "ROOTCA", Type: &tlsv3.Secret_ValidationContext{
-			ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: inline(v.Roots)},
+			// As the agent serves it.
+			ValidationContext: &tlsv3.CertificateValidationContext{CustomValidatorConfig: &corev3.TypedExtensionConfig{
+				Name: "envoy.tls.cert_validator.spiffe", TypedConfig: peers,
+			}},
 		}},
 	}
 }
