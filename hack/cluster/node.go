@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,18 +31,22 @@ func forCluster(use, short string, run func(*cobra.Command, node.Cluster) error)
 
 func upCommand() *cobra.Command {
 	return forCluster("up", "Start a cluster, or see that it runs", func(cmd *cobra.Command, cluster node.Cluster) error {
-		if os.Geteuid() != 0 {
-			return fmt.Errorf("start %s: a node needs root", cluster.Name)
-		}
-		ctx, out := cmd.Context(), cmd.ErrOrStderr()
-		if err := ensurePackages(ctx, out); err != nil {
-			return err
-		}
-		if err := build.Ensure(ctx, out, assets.Kube, assets.Containerd, assets.CoreDNS); err != nil {
-			return err
-		}
-		return node.Start(ctx, cluster, out)
+		return up(cmd.Context(), cmd.ErrOrStderr(), cluster)
 	})
+}
+
+// up starts a cluster, after it has made sure of all that it needs.
+func up(ctx context.Context, out io.Writer, cluster node.Cluster) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("start %s: a node needs root", cluster.Name)
+	}
+	if err := ensurePackages(ctx, out); err != nil {
+		return err
+	}
+	if err := build.Ensure(ctx, out, assets.Kube, assets.Containerd, assets.CoreDNS); err != nil {
+		return err
+	}
+	return node.Start(ctx, cluster, out)
 }
 
 func downCommand() *cobra.Command {

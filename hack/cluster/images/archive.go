@@ -4,10 +4,12 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -15,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/meshwright/meshwright/hack/cluster/lockfile"
 	"github.com/meshwright/meshwright/internal/test/assets"
 )
 
@@ -28,8 +31,12 @@ type Archive struct {
 	Path string
 }
 
-// Write builds the image and keeps it in the cache under its digest; archives
-// of the same name from before are removed.
+// keepUnused is how long an archive stays that nobody asks for any more. Several
+// checkouts share the cache, so another run may be about to load it.
+const keepUnused = time.Hour
+
+// Write builds the image and keeps it in the cache under its digest. Archives
+// of the same name that were not asked for lately are removed.
 func Write(image Image) (Archive, error) {
 	built, err := image.build()
 	if err != nil {
@@ -45,16 +52,42 @@ func Write(image Image) (Archive, error) {
 	}
 	dir := filepath.Join(cache, "images", strings.NewReplacer("/", "_", ":", "_").Replace(image.Ref))
 	archive := Archive{Ref: image.Ref, Digest: digest.String(), Path: filepath.Join(dir, digest.Hex+".tar")}
-	if _, err := os.Stat(archive.Path); err == nil {
-		return archive, nil
+	unlock, err := lockfile.Acquire(io.Discard, dir+".lock")
+	if err != nil {
+		return Archive{}, err
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return Archive{}, fmt.Errorf("remove old archives of %s: %w", image.Ref, err)
+	defer unlock()
+	now := time.Now()
+	if err := os.Chtimes(archive.Path, now, now); err == nil {
+		return archive, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nothing secret
 		return Archive{}, fmt.Errorf("create the folder of %s: %w", image.Ref, err)
 	}
-	return archive, writeArchive(archive, built)
+	if err := writeArchive(archive, built); err != nil {
+		return Archive{}, err
+	}
+	return archive, removeUnused(dir, now.Add(-keepUnused))
+}
+
+// removeUnused removes what was last asked for before a time.
+func removeUnused(dir string, before time.Time) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("list old archives: %w", err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return fmt.Errorf("list old archives: %w", err)
+		}
+		if info.ModTime().Before(before) {
+			if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+				return fmt.Errorf("remove an old archive: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // writeArchive writes the layout into a folder beside the archive first, and

@@ -8,11 +8,16 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/meshwright/meshwright/hack/cluster/images"
 )
 
-const containerdSocket = "/run/containerd/containerd.sock"
+const (
+	containerdSocket = "/run/containerd/containerd.sock"
+	// ctrTimeout bounds one command; the largest image takes seconds.
+	ctrTimeout = 3 * time.Minute
+)
 
 // importAll loads archives from inside the cluster's namespaces, as soon as
 // containerd answers.
@@ -24,7 +29,7 @@ func importAll(ctx context.Context, s state) error {
 		return fmt.Errorf("wait for containerd: %w", err)
 	}
 	for _, path := range s.Images {
-		if _, err := s.ctr(ctx, containerdSocket, "images", "import", path); err != nil {
+		if _, err := s.ctr(ctx, containerdSocket, "images", "import", "--local", path); err != nil {
 			return err
 		}
 	}
@@ -48,7 +53,7 @@ func Load(ctx context.Context, c Cluster, archives ...images.Archive) error {
 		if hasImage(listed, archive) {
 			continue
 		}
-		if _, err := s.ctr(ctx, socket, "images", "import", archive.Path); err != nil {
+		if _, err := s.ctr(ctx, socket, "images", "import", "--local", archive.Path); err != nil {
 			return err
 		}
 	}
@@ -69,6 +74,8 @@ func hasImage(listed string, archive images.Archive) bool {
 
 // ctr runs containerd's own client.
 func (s state) ctr(ctx context.Context, socket string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, ctrTimeout)
+	defer cancel()
 	args = append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)
 	cmd := exec.CommandContext(ctx, s.Programs["ctr"], args...) //nolint:gosec // our own
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -56,6 +56,12 @@ func Start(ctx context.Context, c Cluster, out io.Writer) (err error) {
 	return nil
 }
 
+// Running says whether the cluster's first process lives.
+func (c Cluster) Running() bool {
+	s, err := c.readState()
+	return err == nil && s.Init.alive()
+}
+
 func nodeImages(ctx context.Context) ([]string, error) {
 	pause, err := images.Pause(ctx)
 	if err != nil {
