@@ -219,7 +219,9 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 		if len(change.Drift) > 0 {
 			fields := strings.Join(change.Drift, ", ")
 			log.FromContext(ctx).Info("Corrected drift", "object", change.Ref.String(), "fields", fields)
-			r.event(s, corev1.EventTypeWarning, "DriftCorrected", "%s was changed by somebody else and is put right: %s", change.Ref, fields)
+			// The object in the Event keeps one correction from being counted as
+			// the repetition of another.
+			r.Events.Eventf(s.install, change.Object, corev1.EventTypeWarning, "DriftCorrected", "PutRight", "%s was changed by somebody else and is put right: %s", change.Ref, fields)
 			driftCorrections.WithLabelValues(change.Ref.Kind).Inc()
 		}
 	}

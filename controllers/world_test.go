@@ -49,6 +49,16 @@ func TestMain(m *testing.M) {
 	os.Exit(apiserver.Main(m, &server, apiserver.WithAudit(), apiserver.WithCRDs("../charts/operator/crds")))
 }
 
+// watching is the administrator's client in the form that interceptors take.
+func (w *world) watching() client.WithWatch {
+	w.Helper()
+	c, err := client.NewWithWatch(server.Config, client.Options{Scheme: w.client.Scheme()})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return c
+}
+
 // world is the cluster as the administrator sees it.
 type world struct {
 	*testing.T

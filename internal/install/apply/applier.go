@@ -101,6 +101,8 @@ func New(clients Clients, memory *Memory, owner Owner) *Applier {
 // Change is what one Ensure did beyond what it was asked for the last time.
 type Change struct {
 	Ref Ref
+	// Object is as stored now; nil when nothing was sent.
+	Object *unstructured.Unstructured
 	// Created is true for an object that was not there.
 	Created bool
 	// Drift has the paths of fields that somebody else had changed and that
@@ -187,7 +189,7 @@ func (a *Applier) Ensure(ctx context.Context, inventory *Inventory, desired *uns
 	if err != nil {
 		return change, err
 	}
-	change.Created = missing
+	change.Object, change.Created = after, missing
 	if asBefore := entry.Digest == digest; asBefore && missing {
 		change.Drift = []string{"(deleted)"}
 	} else if asBefore {
