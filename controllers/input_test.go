@@ -31,7 +31,7 @@ func TestMistakesStallWithFieldAndFixAndMend(t *testing.T) {
 	w.runPods(everything)
 	cases := map[string]struct {
 		spoil, mend func(*v1alpha1.MeshInstallSpec)
-		reason       string
+		reason      string
 		// says are parts of the message.
 		says []string
 	}{

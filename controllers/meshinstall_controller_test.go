@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,9 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
@@ -137,16 +139,20 @@ func TestNothingIsWrittenAtRest(t *testing.T) {
 	}
 }
 
+// holder is who holds the operator's lease; empty when nobody does.
+func (w *world) holder() string {
+	w.Helper()
+	lease := &coordinationv1.Lease{}
+	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaderID}, lease); client.IgnoreNotFound(err) != nil {
+		w.Fatal(err)
+	}
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
+
 // leads is nil when some operator holds the lease.
 func (w *world) leads() error {
-	lease := &unstructured.Unstructured{}
-	lease.SetAPIVersion("coordination.k8s.io/v1")
-	lease.SetKind("Lease")
-	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaderID}, lease); err != nil {
-		return err
-	}
-	if holder, _, _ := unstructured.NestedString(lease.Object, "spec", "holderIdentity"); holder == "" {
-		return fmt.Errorf("nobody holds the lease")
+	if w.holder() == "" {
+		return errors.New("nobody holds the lease")
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 // watching is the administrator's client in the form that interceptors take.
 func (w *world) watching() client.WithWatch {
 	w.Helper()
-	c, err := client.NewWithWatch(server.Config, client.Options{Scheme: w.client.Scheme()})
+	c, err := client.NewWithWatch(unlimited(), client.Options{Scheme: w.client.Scheme()})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 	if err := errors.Join(scheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(server.Config, client.Options{Scheme: s})
+	c, err := client.New(unlimited(), client.Options{Scheme: s})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +93,13 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	return w
+}
+
+// unlimited connects as the administrator, without a limit of requests.
+func unlimited() *rest.Config {
+	config := rest.CopyConfig(server.Config)
+	config.QPS = -1
+	return config
 }
 
 // operatorConfig connects with the operator's rights.

@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
@@ -56,7 +58,13 @@ func readInstall(file string, stdin io.Reader) (*v1alpha1.MeshInstall, error) {
 		return nil, fmt.Errorf("read the MeshInstall: %w", err)
 	}
 	install := &v1alpha1.MeshInstall{}
-	if err := yaml.UnmarshalStrict(raw, install); err != nil {
+	asJSON, err := yaml.YAMLToJSONStrict(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read the MeshInstall in %s: %w", file, err)
+	}
+	// This decoder names unknown fields with their paths, as kubectl does.
+	unknown, err := json.UnmarshalStrict(asJSON, install)
+	if err := errors.Join(append(unknown, err)...); err != nil {
 		return nil, fmt.Errorf("read the MeshInstall in %s: %w", file, err)
 	}
 	if install.Kind != "MeshInstall" || install.APIVersion != v1alpha1.GroupVersion.String() {

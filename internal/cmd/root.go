@@ -54,6 +54,7 @@ func Root() *cobra.Command {
 		discoveryCommand(),
 		checkCommand(),
 		proxiesCommand(),
+		statusCommand(),
 		versionCommand(),
 	)
 	return root

@@ -1,0 +1,62 @@
+package cmd
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+)
+
+func TestStatusPrintsInstallsAndFailsForOneThatIsNotReady(t *testing.T) {
+	install := func(name string, ready metav1.ConditionStatus, message string) v1alpha1.MeshInstall {
+		return v1alpha1.MeshInstall{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 2},
+			Spec:       v1alpha1.MeshInstallSpec{Version: "v0.1.0", Profile: "demo"},
+			Status: v1alpha1.MeshInstallStatus{
+				Components: []v1alpha1.ComponentStatus{{Name: "discovery", Ready: 1, Desired: 2, Message: "Available: 1/2"}},
+				Revisions:  []v1alpha1.RevisionStatus{{Name: name + "-0123456789", Version: "v0.1.0", Phase: v1alpha1.RevisionActive}},
+				Conditions: []metav1.Condition{{Type: "Ready", Status: ready, Message: message, ObservedGeneration: 2}},
+			},
+		}
+	}
+	stale := install("c", metav1.ConditionTrue, "fine")
+	stale.Generation = 3
+	cases := map[string]struct {
+		installs []v1alpha1.MeshInstall
+		out, err string
+	}{
+		"none": {nil, "There is no MeshInstall.\n", ""},
+		"one that is ready": {
+			[]v1alpha1.MeshInstall{install("a", metav1.ConditionTrue, "fine")},
+			"MeshInstall a            version v0.1.0  profile demo  ready True  fine\n" +
+				"  discovery              1/2                                       Available: 1/2\n" +
+				"  revision a-0123456789  version v0.1.0  Active                    \n", "",
+		},
+		"one that is not, and one that was before its last change": {
+			[]v1alpha1.MeshInstall{install("b", metav1.ConditionFalse, "wait"), stale}, "", "not ready: b, c",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			err := printStatus(&out, tc.installs)
+			if got := errorText(err); got != tc.err {
+				t.Errorf("error is %q, want %q", got, tc.err)
+			}
+			if d := cmp.Diff(tc.out, out.String()); tc.out != "" && d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
