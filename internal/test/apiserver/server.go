@@ -47,6 +47,12 @@ func Start(t testing.TB, options ...Option) *Server {
 	return server
 }
 
+// Open runs a server for a program that is no test. The caller must Close it.
+func Open(options ...Option) (*Server, error) { return start(options) }
+
+// Close stops a server that Open gave.
+func (s *Server) Close() error { return s.stop() }
+
 // Main runs a package's tests with one shared server, and stops it:
 //
 //	var server *apiserver.Server
