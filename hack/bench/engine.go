@@ -60,7 +60,7 @@ func serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	go func() { ended <- server.Serve(listener) }()
 	go func() { ended <- engine.Run(ctx) }()
 	engine.Apply([]mesh.Change{{Key: mesh.ConfigKey, Value: &mesh.Config{
-		TrustDomain: domain, ClusterID: clusterID, ClusterDomain: domain, RootNamespace: "mesh-system",
+		TrustDomain: domain, ClusterID: clusterID, ClusterDomain: domain, RootNamespace: rootNamespace,
 		MTLS: mesh.MTLSPermissive, OutboundAllowAny: true,
 	}}})
 	if _, err := fmt.Fprintln(out, listener.Addr()); err != nil {
@@ -158,7 +158,7 @@ func engineTarget(ctx context.Context, log io.Writer, m *meshOf) (*target, error
 	t := &target{
 		apply: func(_ context.Context, c []change) error { return e.tell(c, false) },
 		load:  func(_ context.Context, objects []object) error { return e.tell(all(objects), true) },
-		stop:  server.stop, server: process(command.Process.Pid),
+		stop:  func() error { return errors.Join(e.in.Close(), server.stop()) }, server: process(command.Process.Pid),
 		settings: "objects, ingest, engine and ADS in one process; no API server, no watch",
 	}
 	if t.address, err = e.read(); err != nil {

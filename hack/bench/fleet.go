@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,19 @@ type proxy struct {
 	client  *adsclient.Client
 	conn    *grpc.ClientConn
 	session *adsclient.Session
+	// base is what the client had received before this session.
+	base map[resource.TypeURL]adsclient.Count
+}
+
+// holds is how many resources the proxy has.
+func (p *proxy) holds() int {
+	held := 0
+	p.session.Look(func(c *adsclient.Client) {
+		for _, names := range c.Holds {
+			held += len(names)
+		}
+	})
+	return held
 }
 
 // seen is what one proxy received up to now.
@@ -100,6 +114,7 @@ func (f *fleet) connect(ctx context.Context, proxies []*proxy) error {
 			if err != nil {
 				return fmt.Errorf("connect to %s: %w", f.address, err)
 			}
+			p.base = maps.Clone(p.client.Counts)
 			p.session, err = adsclient.Open(ctx, p.conn, p.client)
 			return err
 		})
@@ -120,13 +135,14 @@ func (f *fleet) disconnect() error {
 	return errors.Join(errs...)
 }
 
-// look is what each connected proxy received.
-func (f *fleet) look() map[*proxy]seen {
-	out := make(map[*proxy]seen, len(f.proxies))
-	for _, p := range f.proxies {
+// look is what each of these proxies received, if it is connected.
+func look(proxies []*proxy) map[*proxy]seen {
+	out := make(map[*proxy]seen, len(proxies))
+	for _, p := range proxies {
 		if p.session != nil {
-			counts, last := p.session.Counts()
-			out[p] = seen{counts, p.session.Sent(), last}
+			s := seen{sent: p.session.Sent(), last: p.session.Last()}
+			p.session.Look(func(c *adsclient.Client) { s.counts = maps.Clone(c.Counts) })
+			out[p] = s
 		}
 	}
 	return out
@@ -135,9 +151,9 @@ func (f *fleet) look() map[*proxy]seen {
 // poll is how often silence is asked for.
 const poll = 20 * time.Millisecond
 
-// silence waits until no proxy received anything for as long as quiet, nothing
-// is waited for, and at least quiet has passed. It returns an error if that
-// takes longer than patience or a stream ends.
+// silence waits until every connected proxy has what it asked for and no proxy
+// received anything for as long as quiet. It returns an error if that takes
+// longer than patience or a stream ends.
 func (f *fleet) silence(ctx context.Context, quiet, patience time.Duration) error {
 	from := time.Now()
 	for {
@@ -146,23 +162,37 @@ func (f *fleet) silence(ctx context.Context, quiet, patience time.Duration) erro
 			return ctx.Err()
 		case <-time.After(poll):
 		}
-		last := from
-		for _, p := range f.proxies {
-			if p.session == nil {
-				continue
-			}
-			if err := p.session.Err(); err != nil {
-				return fmt.Errorf("%s: %w", p.client.Node.GetId(), err)
-			}
-			if _, at := p.session.Counts(); at.After(last) {
-				last = at
-			}
+		last, settled, err := f.progress()
+		if err != nil {
+			return err
 		}
-		if time.Since(last) >= quiet {
+		if last.Before(from) {
+			last = from
+		}
+		if settled && time.Since(last) >= quiet {
 			return nil
 		}
 		if time.Since(from) > patience {
-			return fmt.Errorf("proxies are still being sent something %s after the change", patience)
+			return fmt.Errorf("proxies are still being sent something, or wait for it, %s after the change", patience)
 		}
 	}
+}
+
+// progress is when the last response came, and whether every connected proxy has
+// what it asked for.
+func (f *fleet) progress() (last time.Time, settled bool, err error) {
+	settled = true
+	for _, p := range f.proxies {
+		if p.session == nil {
+			continue
+		}
+		if err := p.session.Err(); err != nil {
+			return last, false, fmt.Errorf("%s: %w", p.client.Node.GetId(), err)
+		}
+		p.session.Look(func(c *adsclient.Client) { settled = settled && c.Settled() })
+		if at := p.session.Last(); at.After(last) {
+			last = at
+		}
+	}
+	return last, settled, nil
 }

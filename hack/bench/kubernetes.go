@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os/exec"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -136,10 +138,15 @@ func given(kubeconfig, address string, pid int) (*target, error) {
 	}, nil
 }
 
+// serverOptions are what the API server of a mesh needs.
+func serverOptions() []apiserver.Option {
+	return []apiserver.Option{apiserver.WithIstioCRDs(), apiserver.WithFlag("service-cluster-ip-range", "10.96.0.0/12")}
+}
+
 // discovery starts an API server of its own and `meshwright discovery` with it.
 // The mesh is there before discovery is.
 func discovery(ctx context.Context, log io.Writer, binary string, m *meshOf) (_ *target, err error) {
-	api, err := apiserver.Open(apiserver.WithIstioCRDs(), apiserver.WithFlag("service-cluster-ip-range", "10.96.0.0/12"))
+	api, err := apiserver.Open(serverOptions()...)
 	if err != nil {
 		return nil, err
 	}
@@ -155,22 +162,83 @@ func discovery(ctx context.Context, log io.Writer, binary string, m *meshOf) (_ 
 	if err := c.load(ctx, m.objects()); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
-	if err != nil {
+	d := &discoveryServer{log: log, binary: binary, kubeconfig: api.Kubeconfig}
+	if d.address, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	server, err := startChild(log, exec.Command(binary, "discovery", //nolint:gosec,noctx // the caller's choice; stopped by its id
-		"--kubeconfig="+api.Kubeconfig, "--plaintext-xds-address="+address))
-	if err != nil {
+	if d.web, err = freeAddress(); err != nil {
 		return nil, err
 	}
 	t := &target{
-		apply: c.apply, load: c.load, address: address, server: process(server.command.Process.Pid),
+		apply: c.apply, load: c.load, address: d.address,
 		settings: binary + " discovery with a bare API server; times begin before the request to the API server",
-		stop:     func() error { return errors.Join(server.stop(), api.Close()) },
 	}
-	if err := awaitRest(ctx, address, t.server, server.failure); err != nil {
-		return nil, errors.Join(err, server.stop())
+	start := func(ctx context.Context) error {
+		err := d.start(ctx)
+		if err == nil {
+			t.server = d.pid()
+		}
+		return err
 	}
-	return t, nil
+	t.restart = func(ctx context.Context) error {
+		if err := d.stop(); err != nil {
+			return err
+		}
+		return start(ctx)
+	}
+	t.stop = func() error { return errors.Join(d.stop(), api.Close()) }
+	return t, start(ctx)
+}
+
+// discoveryServer is a process of meshwright discovery.
+type discoveryServer struct {
+	log                              io.Writer
+	binary, kubeconfig, address, web string
+	*child
+}
+
+// pid is that of the process.
+func (d *discoveryServer) pid() process { return process(d.command.Process.Pid) }
+
+// start runs it and waits until it is ready and at rest.
+func (d *discoveryServer) start(ctx context.Context) (err error) {
+	d.child, err = startChild(d.log, exec.Command(d.binary, "discovery", //nolint:gosec,noctx // the caller's choice; stopped by its id
+		"--kubeconfig="+d.kubeconfig, "--plaintext-xds-address="+d.address, "--http-address="+d.web))
+	if err != nil {
+		return err
+	}
+	if err = d.awaitReady(ctx); err == nil {
+		err = awaitRest(ctx, d.address, d.pid(), d.failure)
+	}
+	if err != nil {
+		return errors.Join(err, d.stop())
+	}
+	return nil
+}
+
+// awaitReady asks until the server says that proxies may come.
+func (d *discoveryServer) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.web+"/readyz", nil)
+		if err != nil {
+			return fmt.Errorf("ask whether the server is ready: %w", err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close() // nothing was read
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		if err := d.failure(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until the server is ready: %w", ctx.Err())
+		case <-time.After(restPoll):
+		}
+	}
 }

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // size says how large a mesh is, and which of that size.
@@ -45,11 +42,13 @@ func (s size) check() error {
 	return nil
 }
 
+// rootNamespace is where a server keeps what is its own.
 const (
-	domain   = "cluster.local"
-	zones    = 3
-	httpPort = 80
-	tcpPort  = 9000
+	rootNamespace = "mesh-system"
+	domain        = "cluster.local"
+	zones         = 3
+	httpPort      = 80
+	tcpPort       = 9000
 )
 
 // Where addresses are counted from: of Services, of endpoints without a pod, of
@@ -137,9 +136,9 @@ func generate(s size) *meshOf {
 
 // objects is the whole mesh, in an order in which it can be created.
 func (m *meshOf) objects() []object {
-	var out []object
+	out := []object{namespace(rootNamespace)}
 	for i := range m.Namespaces {
-		out = append(out, &corev1.Namespace{TypeMeta: typeMeta("v1", "Namespace"), ObjectMeta: metav1.ObjectMeta{Name: namespaceName(i)}})
+		out = append(out, namespace(namespaceName(i)))
 	}
 	for zone := range zones {
 		out = append(out, node(zone))

@@ -27,6 +27,10 @@ func nodeName(zone int) string { return fmt.Sprintf("bench-node-%d", zone) }
 
 const region = "region-0"
 
+func namespace(name string) object {
+	return &corev1.Namespace{TypeMeta: typeMeta("v1", "Namespace"), ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
 // node is the one node of a zone.
 func node(zone int) object {
 	return &corev1.Node{TypeMeta: typeMeta("v1", "Node"), ObjectMeta: metav1.ObjectMeta{Name: nodeName(zone), Labels: map[string]string{

@@ -23,7 +23,10 @@ type target struct {
 	server  process
 	// settings is what decided the figures, for the reader.
 	settings string
-	stop     func() error
+	// restart ends the server and starts it again, with what it read; nil if it
+	// cannot be.
+	restart func(context.Context) error
+	stop    func() error
 }
 
 // child is a server that the bench runs.
@@ -60,7 +63,7 @@ func startChild(log io.Writer, command *exec.Cmd) (*child, error) {
 	return c, nil
 }
 
-// failure says why the child ended, nil while it runs.
+// failure says how the child failed, nil while it runs or if it ended well.
 func (c *child) failure() error {
 	select {
 	case <-c.done:
@@ -71,15 +74,16 @@ func (c *child) failure() error {
 	if c.output != nil {
 		where = "in " + c.output.Name()
 	}
-	return fmt.Errorf("the server ended (%w), its last words are %s", errors.Join(errors.New("process"), c.err), where)
+	if c.err == nil {
+		return nil
+	}
+	return fmt.Errorf("the server ended: %w; its last words are %s", c.err, where)
 }
 
-// stop ends the child by its process id and waits for it.
+// stop ends the child by its process id and waits for it. A child that ended
+// well by itself is no error.
 func (c *child) stop() error {
-	if err := c.failure(); err != nil {
-		return err
-	}
-	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the server: %w", err)
 	}
 	select {
@@ -90,10 +94,10 @@ func (c *child) stop() error {
 		}
 		<-c.done
 	}
-	if c.output != nil {
+	if c.output != nil && c.err == nil {
 		return errors.Join(c.output.Close(), os.Remove(c.output.Name()))
 	}
-	return nil
+	return c.failure()
 }
 
 // freeAddress is one on loopback that nobody listened to a moment ago.

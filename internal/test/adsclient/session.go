@@ -17,7 +17,7 @@ import (
 
 // Session carries a Client over one delta ADS stream. Its methods may be called
 // by any goroutine. While it is open the Client is the session's: reach it by
-// Do and Await only.
+// Do, Look and Await only.
 type Session struct {
 	// Set by Open and read-only afterwards.
 	stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
@@ -126,6 +126,13 @@ func (s *Session) Do(f func(*Client) []*discoveryv3.DeltaDiscoveryRequest) error
 	return s.send(f(s.client))
 }
 
+// Look gives the client to f, which must not change it.
+func (s *Session) Look(f func(*Client)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s.client)
+}
+
 // Await returns nil once cond holds; it is asked now and after each response.
 // The error is that of ctx or of the stream.
 func (s *Session) Await(ctx context.Context, cond func(*Client) bool) error {
@@ -172,16 +179,11 @@ func (s *Session) Proceed() {
 	}
 }
 
-// Counts is what the client received by type, and when the last response of
-// this session came: zero if none did.
-func (s *Session) Counts() (map[resource.TypeURL]Count, time.Time) {
+// Last is when the last response of this session came, zero if none did.
+func (s *Session) Last() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make(map[resource.TypeURL]Count, len(s.client.Counts))
-	for t, n := range s.client.Counts {
-		out[t] = n
-	}
-	return out, s.last
+	return s.last
 }
 
 // Sent is how many bytes of requests this session sent.

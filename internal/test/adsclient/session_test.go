@@ -42,16 +42,17 @@ func TestSessionAnswersWithTheNonceAndCountsTheBytes(t *testing.T) {
 	server.send(again)
 	server.send(removal(resource.Cluster, "b"))
 	await(t, session, func(c *Client) bool { return c.Holds[resource.Cluster]["b"].Body == nil })
-	counts, last := session.Counts()
+	var got Count
+	session.Look(func(c *Client) { got = c.Counts[resource.Cluster] })
 	want := Count{
 		Responses: 3, Resources: 3, Removed: 1, Resent: 1,
 		Bytes: proto.Size(first) + proto.Size(again) + proto.Size(removal(resource.Cluster, "b")),
 	}
-	if diff := cmp.Diff(want, counts[resource.Cluster]); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	if last.IsZero() || session.Sent() == 0 {
-		t.Errorf("last response at %v, %d bytes sent", last, session.Sent())
+	if session.Last().IsZero() || session.Sent() == 0 {
+		t.Errorf("last response at %v, %d bytes sent", session.Last(), session.Sent())
 	}
 	if len(*faults) != 1 {
 		t.Errorf("faults %v, want one", *faults)
