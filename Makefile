@@ -19,6 +19,10 @@ build: ## Build bin/meshwright
 test: ## Run all tests
 	go test ./...
 
+.PHONY: bench
+bench: build ## Measure what discovery costs for each kind of change: BENCH="--services=1000 --sidecars=100"
+	@go run ./hack/bench $(BENCH)
+
 .PHONY: golden
 golden: ## Rewrite the golden files of all tests: look at the diff
 	GOLDEN=1 go test ./internal/... ./config/...

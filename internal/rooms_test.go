@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"charts":         {},
 	"config":         {},
 	"controllers":    {"api/v1alpha1", "internal/install/...", "internal/log", "internal/metrics", "internal/version"},
+	"hack/bench":     {"internal/test/...", "internal/ingest", "internal/mesh", "internal/view", "internal/translate/...", "internal/push", "internal/xds"},
 	"internal":       {},
 	"internal/cmd":   {"..."},
 	"internal/log":   {},
@@ -65,13 +66,13 @@ var rooms = map[string][]string{
 
 // outside says which rooms, and no others, may import what begins with the key.
 var outside = map[string][]string{
-	"k8s.io/client-go":                       {"controllers", "internal/cmd", "internal/source", "internal/status", "internal/install/apply", "internal/ca/store", "internal/authn", "internal/inject/webhook", "internal/test"},
+	"k8s.io/client-go":                       {"hack/bench", "controllers", "internal/cmd", "internal/source", "internal/status", "internal/install/apply", "internal/ca/store", "internal/authn", "internal/inject/webhook", "internal/test"},
 	"sigs.k8s.io/controller-runtime":         {"api/v1alpha1", "controllers", "internal/cmd", "internal/source", "internal/status", "internal/install/apply", "internal/ca/store", "internal/authn", "internal/inject/webhook", "internal/log", "internal/metrics", "internal/test"},
 	"istio.io/client-go":                     {"internal/cmd", "internal/source", "internal/ingest", "internal/status", "internal/test"},
-	"github.com/envoyproxy/go-control-plane": {"internal/translate", "internal/xds", "internal/agent", "internal/cmd", "internal/test"},
+	"github.com/envoyproxy/go-control-plane": {"hack/bench", "internal/translate", "internal/xds", "internal/agent", "internal/cmd", "internal/test"},
 	"helm.sh/helm":                           {"internal/install/plan"},
 	"github.com/google/nftables":             {"internal/redirect"},
-	"google.golang.org/grpc":                 {"internal/xds", "internal/authn", "internal/ca/server", "internal/agent", "internal/cmd", "internal/test"},
+	"google.golang.org/grpc":                 {"hack/bench", "internal/xds", "internal/authn", "internal/ca/server", "internal/agent", "internal/cmd", "internal/test"},
 }
 
 // Budgets. A file or function over the hard limit fails; so does a tree whose
