@@ -183,10 +183,6 @@ func (d *discovery) apply(events []source.Event) {
 
 // identity makes the keeper of keys of the secured address.
 func (d *discovery) identity(ctx context.Context) (*identity, error) {
-	services := []string{"meshwright-discovery"}
-	if d.file.Revision != "" {
-		services = append(services, "meshwright-discovery-"+d.file.Revision)
-	}
 	namespaces := d.file.RootNamespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{d.flags.namespace}
@@ -194,6 +190,6 @@ func (d *discovery) identity(ctx context.Context) (*identity, error) {
 	return newIdentity(ctx, d.client, identityOptions{
 		TrustDomain: d.file.TrustDomain, ClusterDomain: d.file.ClusterDomain,
 		Namespace: d.flags.namespace, ServiceAccount: envOr("SERVICE_ACCOUNT", "meshwright-discovery"),
-		Services: services, BundleNamespaces: namespaces, Life: server.DefaultLife,
+		Services: discoveryServices, BundleNamespaces: namespaces, Life: server.DefaultLife,
 	})
 }

@@ -38,6 +38,11 @@ type identityOptions struct {
 	Life time.Duration
 }
 
+// discoveryServices are the names of discovery's certificate. The Services of
+// retired revisions lead to the active one, and the proxies that those injected
+// check the name that they dial: so all names of the mesh's namespace.
+var discoveryServices = []string{"*"}
+
 // identity is all of discovery that has to do with keys and callers. Wiring:
 //
 //	id, err := newIdentity(ctx, client, options)   // makes or reads the CA's Secret

@@ -37,7 +37,7 @@ func TestWorkloadBuysItsCertificate(t *testing.T) {
 	}
 	id, err := newIdentity(t.Context(), client, identityOptions{
 		TrustDomain: "cluster.local", ClusterDomain: "cluster.local", Namespace: "mesh-system", ServiceAccount: "meshwright-discovery",
-		Services: []string{"meshwright-discovery"}, BundleNamespaces: []string{"mesh-system"}, Life: 24 * time.Hour,
+		Services: discoveryServices, BundleNamespaces: []string{"mesh-system"}, Life: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestWorkloadBuysItsCertificate(t *testing.T) {
 				t.Fatal(err)
 			}
 			buyer := &svid.Client{
-				Address: "meshwright-discovery.mesh-system.svc:15012", ID: tc.id, TokenFile: file,
+				Address: "meshwright-discovery-retired-0123456789.mesh-system.svc:15012", ID: tc.id, TokenFile: file,
 				Anchors: func() ([]byte, error) { return []byte(roots.Data[store.BundleKey]), nil },
 				// There is no DNS here; the name is verified all the same.
 				Dial: func(ctx context.Context, _ string) (net.Conn, error) {

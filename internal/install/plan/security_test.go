@@ -1,0 +1,55 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+
+	"github.com/meshwright/meshwright/internal/install/plan"
+)
+
+func TestAllPodsPassTheRestrictedLevel(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator, err := plan.Operator("meshwright-operator", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployments := 0
+	for _, o := range slices.Concat(render(t, withSpec(t, "  profile: demo\n")).RevisionSet, operator) {
+		if o.GetKind() != "Deployment" {
+			continue
+		}
+		deployments++
+		d := decodeDeployment(t, o)
+		level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+		result := policy.AggregateCheckResults(evaluator.EvaluatePod(level, &d.Spec.Template.ObjectMeta, &d.Spec.Template.Spec))
+		if !result.Allowed {
+			t.Errorf("%s is refused: %s", o.GetName(), result.ForbiddenDetail())
+		}
+		for _, c := range d.Spec.Template.Spec.Containers {
+			if s := c.SecurityContext; s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
+				t.Errorf("%s: %s may write to its image", o.GetName(), c.Name)
+			}
+		}
+	}
+	if deployments != 5 {
+		t.Errorf("looked at %d Deployments, want discovery, injector, two gateways and the operator", deployments)
+	}
+}
+
+func decodeDeployment(t *testing.T, o *unstructured.Unstructured) *appsv1.Deployment {
+	t.Helper()
+	d := &appsv1.Deployment{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, d, true); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
