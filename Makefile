@@ -80,3 +80,14 @@ install-manifest: ## Print what installs the operator, as kubectl apply -k confi
 .PHONY: istio-crds
 istio-crds: ## Print Istio's CRDs from the pinned module
 	@cat "$$(go list -m -f '{{.Dir}}' istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml"
+
+.PHONY: demo
+demo: build ## Start a cluster of its own (demo), install the mesh and a small shop, and walk through it
+	@$(CLUSTER_CLI) up demo
+	@CGO_ENABLED=0 go -C hack/demo build -trimpath -o ../../bin/ ./...
+	@$(CLUSTER_CLI) load demo --static demo-app=$(CURDIR)/bin/app --static demo-db=$(CURDIR)/bin/db
+	@$(MAKE) --no-print-directory -s istio-crds > bin/istio-crds.yaml
+	@bin/walk \
+	  -kubectl "$$($(CLUSTER_CLI) program kubectl)" -kubeconfig "$$($(CLUSTER_CLI) kubeconfig demo)" \
+	  -meshwright bin/meshwright -manifests hack/demo/manifests \
+	  -operator config/default -istio-crds bin/istio-crds.yaml

@@ -28,3 +28,19 @@ func assetsCommand() *cobra.Command {
 		},
 	}
 }
+
+func programCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "program NAME",
+		Short: "Print the path of a program in the cache, such as kubectl",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := assets.Find(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), path)
+			return err
+		},
+	}
+}

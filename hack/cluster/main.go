@@ -22,7 +22,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(assetsCommand(), upCommand(), downCommand(), kubeconfigCommand(), imagesCommand(), loadCommand(), runCommand(), initCommand(), superviseCommand())
+	root.AddCommand(assetsCommand(), programCommand(), upCommand(), downCommand(), kubeconfigCommand(), imagesCommand(), loadCommand(), runCommand(), initCommand(), superviseCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)

@@ -59,7 +59,7 @@ func (w *walk) podsOf(ctx context.Context, selector string) ([]string, error) {
 // controlPlaneAway takes operator and discovery down, keeps requests going,
 // kills one pod of back meanwhile, and counts what was lost.
 func (w *walk) controlPlaneAway(ctx context.Context) (string, error) {
-	operators, err := w.scaleAll(ctx, "meshwright-system", "", nil)
+	operators, err := w.scaleAll(ctx, "meshwright-operator", "", nil)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +93,7 @@ func (w *walk) controlPlaneAway(ctx context.Context) (string, error) {
 	if _, err := w.scaleAll(ctx, "mesh-system", "", discovery); err != nil {
 		return "", err
 	}
-	if _, err := w.scaleAll(ctx, "meshwright-system", "", operators); err != nil {
+	if _, err := w.scaleAll(ctx, "meshwright-operator", "", operators); err != nil {
 		return "", err
 	}
 	if r.err != nil {

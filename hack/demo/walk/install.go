@@ -38,7 +38,7 @@ func (w *walk) installOperator(ctx context.Context) (string, error) {
 	if _, err := w.kubectl.out(ctx, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"); err != nil {
 		return "", err
 	}
-	return w.kubectl.out(ctx, "-n", "meshwright-system", "rollout", "status", "deployment", "--timeout=180s")
+	return w.kubectl.out(ctx, "-n", "meshwright-operator", "rollout", "status", "deployment", "--timeout=180s")
 }
 
 func (w *walk) installMesh(ctx context.Context) (string, error) {

@@ -52,9 +52,9 @@ func container(deployment string) string {
 
 // load runs N requests inside a pod and returns the count.
 func (k kubectl) load(ctx context.Context, deployment string, rate int, args ...string) (tally, error) {
-	full := []string{"/app", "load"}
+	full := []string{"demo-app", "load"}
 	if rate > 0 {
-		full = []string{"/app", "load", fmt.Sprintf("rate=%d", rate)}
+		full = []string{"demo-app", "load", fmt.Sprintf("rate=%d", rate)}
 	}
 	out, err := k.exec(ctx, "shop", deployment, append(full, args...)...)
 	if err != nil {

@@ -84,7 +84,7 @@ func (w *walk) identity(ctx context.Context) (string, error) {
 	if a.From == nil || a.From.Peer != want {
 		return a.String(), fmt.Errorf("back did not see %s", want)
 	}
-	before, err := w.kubectl.exec(ctx, "outside", "caller", "/app", "get", "http://back.shop:8080/")
+	before, err := w.kubectl.exec(ctx, "outside", "caller", "demo-app", "get", "http://back.shop:8080/")
 	if err != nil || !strings.HasPrefix(before, "200") {
 		return before, errors.Join(err, errors.New("under PERMISSIVE a plaintext caller is served"))
 	}
@@ -92,7 +92,7 @@ func (w *walk) identity(ctx context.Context) (string, error) {
 		return "", err
 	}
 	refused, err := eventually(ctx, 30*time.Second, func() (string, error) {
-		out, err := w.kubectl.exec(ctx, "outside", "caller", "/app", "get", "http://back.shop:8080/")
+		out, err := w.kubectl.exec(ctx, "outside", "caller", "demo-app", "get", "http://back.shop:8080/")
 		if err == nil {
 			return out, errors.New("the plaintext caller is still answered")
 		}
@@ -113,11 +113,11 @@ func lastLine(s string) string {
 }
 
 func (w *walk) serverFirst(ctx context.Context) (string, error) {
-	out, err := w.kubectl.exec(ctx, "shop", "front", "/app", "raw", "db:3306")
+	out, err := w.kubectl.exec(ctx, "shop", "front", "demo-app", "raw", "db:3306")
 	if err != nil {
 		return "", err
 	}
-	rows, err := w.kubectl.exec(ctx, "shop", "front", "/app", "query", "db:3306")
+	rows, err := w.kubectl.exec(ctx, "shop", "front", "demo-app", "query", "db:3306")
 	if err != nil {
 		return "", err
 	}
@@ -140,7 +140,7 @@ func (w *walk) split(ctx context.Context) (string, error) {
 }
 
 func (w *walk) admin(ctx context.Context) (string, error) {
-	out, err := w.kubectl.exec(ctx, "shop", "front", "/app", "get", "http://back:8080/admin/users")
+	out, err := w.kubectl.exec(ctx, "shop", "front", "demo-app", "get", "http://back:8080/admin/users")
 	if err != nil {
 		return "", err
 	}

@@ -16,7 +16,9 @@ import (
 // repeated with growing pauses without end.
 func Keep(ctx context.Context, fetch func(context.Context) (*Identity, error), use func(*Identity) error) error {
 	log := logr.FromContextOrDiscard(ctx)
-	pause := newPause()
+	// Nothing works before the first one: a pod that starts before discovery
+	// must not wait long after it.
+	pause := newPause(5 * time.Second)
 	for {
 		id, err := fetch(ctx)
 		if err == nil {
@@ -30,7 +32,7 @@ func Keep(ctx context.Context, fetch func(context.Context) (*Identity, error), u
 			next = pause.Step()
 			log.Error(err, "Fetching workload certificate", "retryIn", next)
 		} else {
-			pause = newPause()
+			pause = newPause(30 * time.Second)
 			due := renewAt(id, rand.Float64())
 			next = max(time.Until(due), time.Second)
 			log.Info("Got workload certificate", "notAfter", id.NotAfter, "renewAt", due)
@@ -43,8 +45,8 @@ func Keep(ctx context.Context, fetch func(context.Context) (*Identity, error), u
 	}
 }
 
-func newPause() *wait.Backoff {
-	return &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 16, Cap: 30 * time.Second}
+func newPause(longest time.Duration) *wait.Backoff {
+	return &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 16, Cap: longest}
 }
 
 // renewAt is between 45 and 55 per cent of the certificate's life; draw is in
