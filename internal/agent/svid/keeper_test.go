@@ -42,15 +42,17 @@ func TestKeepTriesAgain(t *testing.T) {
 
 func TestPausesGrowToALimit(t *testing.T) {
 	t.Parallel()
-	pause := newPause()
-	var last time.Duration
-	for range 40 {
-		last = pause.Step()
-		if last <= 0 || last > 45*time.Second {
-			t.Fatalf("pauses for %s", last)
+	for _, longest := range []time.Duration{5 * time.Second, 30 * time.Second} {
+		pause := newPause(longest)
+		var last time.Duration
+		for range 40 {
+			last = pause.Step()
+			if last <= 0 || last > longest*3/2 {
+				t.Fatalf("pauses for %s", last)
+			}
 		}
-	}
-	if last < 30*time.Second {
-		t.Errorf("the pause at the end is %s", last)
+		if last < longest {
+			t.Errorf("the pause at the end is %s", last)
+		}
 	}
 }
