@@ -83,7 +83,7 @@ istio-crds: ## Print Istio's CRDs from the pinned module
 
 .PHONY: demo
 demo: build ## Start a cluster of its own (demo), install the mesh and a small shop, and walk through it
-	@$(CLUSTER_CLI) up demo
+	@$(CLUSTER_CLI) down demo && $(CLUSTER_CLI) up demo
 	@CGO_ENABLED=0 go -C hack/demo build -trimpath -o ../../bin/ ./...
 	@$(CLUSTER_CLI) load demo --static demo-app=$(CURDIR)/bin/app --static demo-db=$(CURDIR)/bin/db
 	@$(MAKE) --no-print-directory -s istio-crds > bin/istio-crds.yaml

@@ -139,10 +139,29 @@ func configureNetwork(slot Slot) error {
 	if err := setUp(eth0, slot.Node()+"/30"); err != nil {
 		return err
 	}
+	if err := routeServices(eth0, slot); err != nil {
+		return err
+	}
 	for _, setting := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
 		if err := os.WriteFile("/proc/sys/net/"+setting, []byte("1"), 0o600); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("forward packets: %w", err)
 		}
+	}
+	return nil
+}
+
+// routeServices gives the node a route to the Services' addresses. Where it leads
+// does not matter: kube-proxy's rules turn such packets to a Pod, but only after
+// the kernel found a route, and there is no default route here. The API server
+// reaches webhooks that way.
+func routeServices(eth0 netlink.Link, slot Slot) error {
+	_, services, err := net.ParseCIDR(slot.Services())
+	if err != nil {
+		return fmt.Errorf("route to Services: %w", err)
+	}
+	route := &netlink.Route{LinkIndex: eth0.Attrs().Index, Dst: services, Gw: net.ParseIP(slot.Machine())}
+	if err := netlink.RouteAdd(route); err != nil {
+		return fmt.Errorf("route to Services: %w", err)
 	}
 	return nil
 }
