@@ -63,11 +63,11 @@ func (w *walk) controlPlaneAway(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	discovery, err := w.scaleAll(ctx, "mesh-system", "app=meshwright-discovery", nil)
+	discovery, err := w.scaleAll(ctx, "mesh-system", "meshwright.io/component=discovery", nil)
 	if err != nil {
 		return "", err
 	}
-	if _, err := w.kubectl.out(ctx, "-n", "mesh-system", "wait", "pods", "-l", "app=meshwright-discovery", "--for=delete", "--timeout=90s"); err != nil {
+	if _, err := w.kubectl.out(ctx, "-n", "mesh-system", "wait", "pods", "-l", "meshwright.io/component=discovery", "--for=delete", "--timeout=90s"); err != nil {
 		return "", err
 	}
 	const rate = 20
@@ -152,22 +152,26 @@ func (w *walk) proxies(ctx context.Context) (string, error) {
 			return text, err
 		}
 		var list struct {
-			Items []struct {
-				Name   string
-				Synced bool
-				NACKs  int
+			Proxies []struct {
+				ID     string
+				InSync bool
+				Types  []struct{ Nacks int }
 			}
 		}
 		if err := json.Unmarshal([]byte(text), &list); err != nil {
 			return text, err
 		}
-		for _, p := range list.Items {
-			if !p.Synced || p.NACKs != 0 {
-				return text, fmt.Errorf("%s is not in sync, or refused something", p.Name)
+		for _, p := range list.Proxies {
+			refused := 0
+			for _, t := range p.Types {
+				refused += t.Nacks
+			}
+			if !p.InSync || refused != 0 {
+				return "", fmt.Errorf("%s is not in sync, or refused something", p.ID)
 			}
 		}
-		if len(list.Items) < 7 {
-			return text, fmt.Errorf("%d proxies, expected at least 7", len(list.Items))
+		if len(list.Proxies) < 7 {
+			return "", fmt.Errorf("%d proxies, expected at least 7", len(list.Proxies))
 		}
 		return w.run1(ctx, "proxies", "--kubeconfig", w.kubectl.kubeconfig)
 	})

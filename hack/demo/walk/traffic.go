@@ -96,7 +96,8 @@ func (w *walk) identity(ctx context.Context) (string, error) {
 		if err == nil {
 			return out, errors.New("the plaintext caller is still answered")
 		}
-		return lastLine(err.Error()), nil
+		_, why, _ := strings.Cut(err.Error(), `8080/": `)
+		return strings.Split(why, "\n")[0], nil
 	})
 	if err != nil {
 		return refused, err
