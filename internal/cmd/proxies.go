@@ -10,38 +10,51 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
-	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/internal/translate/resource"
 	"github.com/meshwright/meshwright/internal/xds"
 	"github.com/meshwright/meshwright/internal/xds/cache"
 )
 
+// proxiesTimeout bounds all that meshwright proxies does.
+const proxiesTimeout = 30 * time.Second
+
 // proxiesOptions are the flags of meshwright proxies.
 type proxiesOptions struct {
-	kubeconfig  string
-	kubeContext string
-	namespace   string
-	address     string
-	output      string
+	kubeconfig    string
+	kubeContext   string
+	meshNamespace string
+	namespace     string
+	allNamespaces bool
+	address       string
+	output        string
 }
 
-// proxyRow is a proxy and the discovery pod that it is connected to.
+// proxyRow is a proxy as -o json and -o yaml print it.
 type proxyRow struct {
-	cache.ProxyState
-	Discovery string `json:"discovery,omitempty"`
+	Name           string `json:"name"`
+	Namespace      string `json:"namespace"`
+	Type           string `json:"type"`
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// Synced: all that was built for it is sent and accepted, nothing is refused.
+	Synced bool `json:"synced"`
+	// Nacks counts what it refused since it connected.
+	Nacks int `json:"nacks"`
+	// Revision and Discovery say which pod it is connected to; they are empty
+	// with --address.
+	Revision  string            `json:"revision,omitempty"`
+	Discovery string            `json:"discovery,omitempty"`
+	Connected time.Time         `json:"connected"`
+	ID        string            `json:"id"`
+	Types     []cache.TypeState `json:"types"`
 }
 
 // proxyList is what -o json and -o yaml print.
 type proxyList struct {
-	Proxies []proxyRow `json:"proxies"`
+	Items []proxyRow `json:"items"`
 }
 
 func proxiesCommand() *cobra.Command {
@@ -49,25 +62,31 @@ func proxiesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "proxies [POD[.NAMESPACE]]...",
 		Short: "Show the proxies that are connected, and whether they are in sync",
-		Long: `Asks every discovery pod of the mesh which proxies are connected to it and how
-far each is with each type of resource:
+		Long: `Asks every discovery pod which proxies are connected to it and how far each is:
 
   SYNCED    all that was built for it is sent and accepted
-  PENDING   something is to be sent, or waits for an answer
-  REJECTED  it refused some; -o yaml shows which and why
+  STALE 3s  something is still to be sent, or was sent that long ago without an answer
+  NACK      it refused something and goes on with what it had; -o wide says why
   -         it does not ask for that type
 
-It reaches the pods by port-forward and asks for a token of the ServiceAccount
-meshwright-debug in their namespace, so it needs the rights to do both. With
---address it asks one plain loopback address instead.`,
+It reaches the pods by port-forward, with a token of the ServiceAccount
+meshwright-debug in their namespace: who may list pods, create pods/portforward
+and create serviceaccounts/token there may look. With --address it asks one
+discovery on this machine that serves without authentication instead.`,
+		Example: `  meshwright proxies
+  meshwright proxies front-7d9c.shop -o wide
+  meshwright proxies -n shop -o json`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), c.OutOrStdout(), args) },
 	}
 	s := c.Flags()
-	s.StringVar(&o.kubeconfig, "kubeconfig", "", "file to connect with (default $KUBECONFIG or ~/.kube/config)")
-	s.StringVar(&o.kubeContext, "context", "", "context of the kubeconfig to use")
+	s.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; none means kubectl's own choice")
+	s.StringVar(&o.kubeContext, "context", "", "context of the kubeconfig")
+	s.StringVar(&o.meshNamespace, "mesh-namespace", "", "namespace of the discovery pods to ask; none means all")
 	s.StringVarP(&o.namespace, "namespace", "n", "", "show only proxies of this namespace")
-	s.StringVar(&o.address, "address", "", "address of a discovery that runs here without authentication, as 127.0.0.1:15014")
+	s.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "show proxies of all namespaces, as without -n")
+	s.StringVar(&o.address, "address", "", "loopback address of a discovery without authentication, as 127.0.0.1:15014")
 	s.StringVarP(&o.output, "output", "o", "", "wide, json or yaml")
+	c.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
 	return c
 }
 
@@ -75,30 +94,24 @@ func (o *proxiesOptions) run(ctx context.Context, out io.Writer, names []string)
 	if !slices.Contains([]string{"", "wide", "json", "yaml"}, o.output) {
 		return fmt.Errorf("output %q is not known: give wide, json or yaml", o.output)
 	}
+	ctx, cancel := context.WithTimeout(ctx, proxiesTimeout)
+	defer cancel()
 	rows, err := o.read(ctx)
 	if err != nil && len(rows) == 0 {
 		return err
 	}
-	return errors.Join(o.print(out, rows, names), err)
-}
-
-func (o *proxiesOptions) print(out io.Writer, rows []proxyRow, names []string) error {
-	rows = slices.DeleteFunc(rows, func(r proxyRow) bool { return !o.shows(r, names) })
-	slices.SortFunc(rows, func(a, b proxyRow) int { return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod) })
-	switch o.output {
-	case "json":
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(proxyList{rows})
-	case "yaml":
-		text, err := yaml.Marshal(proxyList{rows})
-		if err != nil {
-			return fmt.Errorf("write yaml: %w", err)
+	rows = newest(rows)
+	// What one pod cannot tell does not hide what the others do.
+	for _, name := range names {
+		if !slices.ContainsFunc(rows, func(r proxyRow) bool { return o.shows(r, []string{name}) }) {
+			err = errors.Join(err, fmt.Errorf("no proxy of pod %s is connected", name))
 		}
-		_, err = out.Write(text)
+	}
+	rows = slices.DeleteFunc(rows, func(r proxyRow) bool { return !o.shows(r, names) })
+	if len(rows) == 0 && err != nil {
 		return err
 	}
-	return printProxies(out, rows, o.output == "wide", time.Now())
+	return errors.Join(printProxies(out, o.output, rows, time.Now()), err)
 }
 
 func (o *proxiesOptions) read(ctx context.Context) ([]proxyRow, error) {
@@ -108,19 +121,23 @@ func (o *proxiesOptions) read(ctx context.Context) ([]proxyRow, error) {
 	if err := onlyLoopback(o.address); err != nil {
 		return nil, err
 	}
-	return readProxies(ctx, o.address, "", "")
+	rows, err := readProxies(ctx, o.address, "")
+	if err != nil {
+		return nil, fmt.Errorf("%w (a meshwright discovery must run there without --secure-address; its --http-address says where)", err)
+	}
+	return rows, nil
 }
 
 // readProxies asks one discovery. token may be empty.
-func readProxies(ctx context.Context, address, token, pod string) ([]proxyRow, error) {
-	url := "http://" + address + xds.DebugPath
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func readProxies(ctx context.Context, address, token string) ([]proxyRow, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+xds.DebugPath, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
+	// A transport of its own: the environment's HTTP proxy must not see the token.
 	client := http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{}).DialContext, DisableKeepAlives: true}}
 	response, err := client.Do(r)
 	if err != nil {
@@ -137,9 +154,24 @@ func readProxies(ctx context.Context, address, token, pod string) ([]proxyRow, e
 	}
 	rows := make([]proxyRow, len(report.Proxies))
 	for i, p := range report.Proxies {
-		rows[i] = proxyRow{ProxyState: p, Discovery: pod}
+		rows[i] = proxyRow{
+			Name: p.Pod, Namespace: p.Namespace, Type: p.Type, ServiceAccount: p.ServiceAccount,
+			Synced: p.InSync, Connected: p.Connected, ID: p.ID, Types: p.Types,
+		}
+		for _, t := range p.Types {
+			rows[i].Nacks += t.Nacks
+		}
 	}
 	return rows, nil
+}
+
+// newest sorts rows by namespace and name and keeps one of each proxy: a stream
+// that broke may live on for a while in the pod that it was connected to.
+func newest(rows []proxyRow) []proxyRow {
+	slices.SortFunc(rows, func(a, b proxyRow) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID), b.Connected.Compare(a.Connected))
+	})
+	return slices.CompactFunc(rows, func(a, b proxyRow) bool { return a.ID == b.ID })
 }
 
 // shows reports whether the user asked for this row.
@@ -147,73 +179,5 @@ func (o *proxiesOptions) shows(r proxyRow, names []string) bool {
 	if o.namespace != "" && r.Namespace != o.namespace {
 		return false
 	}
-	return len(names) == 0 || slices.Contains(names, r.Pod) || slices.Contains(names, r.Pod+"."+r.Namespace)
-}
-
-// proxyColumns are the types of the table, by the names that people know.
-var proxyColumns = []struct {
-	title string
-	url   resource.TypeURL
-}{
-	{"CDS", resource.Cluster},
-	{"EDS", resource.Endpoints},
-	{"LDS", resource.Listener},
-	{"RDS", resource.Route},
-	{"VHDS", resource.VirtualHost},
-}
-
-func printProxies(out io.Writer, rows []proxyRow, wide bool, now time.Time) error {
-	if len(rows) == 0 {
-		_, err := fmt.Fprintln(out, "No proxies are connected.")
-		return err
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	titles := []string{"NAMESPACE", "NAME", "TYPE"}
-	for _, c := range proxyColumns {
-		titles = append(titles, c.title)
-	}
-	titles = append(titles, "AGE", "DISCOVERY")
-	if wide {
-		titles = append(titles, "SERVICEACCOUNT", "RESOURCES", "NACKS", "CLASSES", "NODE-ID")
-	}
-	fmt.Fprintln(w, strings.Join(titles, "\t"))
-	for _, r := range rows {
-		fmt.Fprintln(w, strings.Join(proxyCells(r, wide, now), "\t"))
-	}
-	return w.Flush()
-}
-
-func proxyCells(r proxyRow, wide bool, now time.Time) []string {
-	cells := []string{r.Namespace, r.Pod, r.Type}
-	resources, nacks := 0, 0
-	var classes []string
-	for _, c := range proxyColumns {
-		word := "-"
-		for _, t := range r.Types {
-			if t.Type == string(c.url) {
-				word = syncWord(t)
-				classes = append(classes, t.Class)
-			}
-		}
-		cells = append(cells, word)
-	}
-	for _, t := range r.Types {
-		resources += t.Resources
-		nacks += t.Nacks
-	}
-	cells = append(cells, duration.HumanDuration(now.Sub(r.Connected)), cmp.Or(r.Discovery, "-"))
-	if wide {
-		cells = append(cells, r.ServiceAccount, strconv.Itoa(resources), strconv.Itoa(nacks), strings.Join(classes, "/"), r.ID)
-	}
-	return cells
-}
-
-func syncWord(t cache.TypeState) string {
-	switch {
-	case len(t.Rejected) > 0:
-		return "REJECTED"
-	case t.Pending > 0 || t.Unacked > 0:
-		return "PENDING"
-	}
-	return "SYNCED"
+	return len(names) == 0 || slices.Contains(names, r.Name) || slices.Contains(names, r.Name+"."+r.Namespace)
 }

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"slices"
+	"strconv"
+	"sync"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes"
@@ -23,15 +28,22 @@ import (
 const (
 	// discoveryPods are the labels of discovery's pods, of every revision.
 	discoveryPods = "app.kubernetes.io/part-of=meshwright,meshwright.io/component=discovery"
+	revisionLabel = "meshwright.io/revision"
 	// debugAccount may read the debug endpoints; each mesh namespace has one.
 	debugAccount = "meshwright-debug"
 	debugPort    = 15014
-	// debugTokenLife is the shortest that the API server gives.
+	// debugTokenLife is in seconds, the shortest that the API server gives.
 	debugTokenLife = int64(600)
 )
 
-// readCluster asks all discovery pods that run. What one cannot tell is an error
-// beside the rows of the others.
+// discoveryReader asks the discovery pods of a cluster.
+type discoveryReader struct {
+	client kubernetes.Interface
+	// forward opens an address on this machine that leads to the pod's debug
+	// port, until ctx ends.
+	forward func(ctx context.Context, pod *corev1.Pod) (address string, err error)
+}
+
 func (o *proxiesOptions) readCluster(ctx context.Context) ([]proxyRow, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.kubeconfig
@@ -43,76 +55,103 @@ func (o *proxiesOptions) readCluster(ctx context.Context) ([]proxyRow, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: discoveryPods})
+	reader := &discoveryReader{client: client, forward: forwarder(config, client)}
+	return reader.read(ctx, o.meshNamespace)
+}
+
+// read asks all discovery pods of a namespace, or of all if it is empty. What
+// one cannot tell is an error beside the rows of the others.
+func (d *discoveryReader) read(ctx context.Context, namespace string) ([]proxyRow, error) {
+	pods, err := d.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryPods})
+	if apierrors.IsForbidden(err) && namespace == "" {
+		return nil, fmt.Errorf("list discovery pods: %w (if you may in one namespace, give --mesh-namespace)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list discovery pods: %w", err)
 	}
-	var rows []proxyRow
-	var failed error
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil {
-			continue
-		}
-		got, err := readPod(ctx, config, client, pod)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err))
-			continue
-		}
-		rows = append(rows, got...)
+	ready := slices.DeleteFunc(slices.Clone(pods.Items), func(p corev1.Pod) bool { return !podReady(&p) })
+	if len(ready) == 0 {
+		return nil, fmt.Errorf("no discovery pod is ready, of %d with labels %s (kubectl get meshinstalls says what is being waited for)", len(pods.Items), discoveryPods)
 	}
-	if len(rows) == 0 && failed == nil && len(pods.Items) == 0 {
-		failed = errors.New("no discovery pod is running: is a MeshInstall ready?")
-	}
-	return rows, failed
-}
-
-func readPod(ctx context.Context, config *rest.Config, client kubernetes.Interface, pod *corev1.Pod) ([]proxyRow, error) {
-	life := debugTokenLife
-	token, err := client.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, debugAccount, &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{Audiences: []string{authn.AudienceDebug}, ExpirationSeconds: &life},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("ask for a token of %s: %w", debugAccount, err)
-	}
-	address, stop, err := forward(config, client, pod)
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
-	return readProxies(ctx, address, token.Status.Token, pod.Namespace+"/"+pod.Name)
-}
-
-// forward opens a local port that leads to the pod's debug port, until stop.
-func forward(config *rest.Config, client kubernetes.Interface, pod *corev1.Pod) (address string, stop func(), err error) {
-	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
-	transport, upgrader, err := spdy.RoundTripperFor(config)
-	if err != nil {
-		return "", nil, fmt.Errorf("forward a port: %w", err)
-	}
-	var dialer httpstream.Dialer = spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	// WebSockets pass proxies that SPDY does not; older servers know only SPDY.
-	if tunnel, err := portforward.NewSPDYOverWebsocketDialer(url, config); err == nil {
-		dialer = portforward.NewFallbackDialer(tunnel, dialer, func(err error) bool {
-			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	answers, failures := make([][]proxyRow, len(ready)), make([]error, len(ready))
+	var wait sync.WaitGroup
+	for i := range ready {
+		wait.Go(func() {
+			pod := &ready[i]
+			if answers[i], failures[i] = d.ask(ctx, pod); failures[i] != nil {
+				failures[i] = fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, failures[i])
+			}
 		})
 	}
-	stopped, ready := make(chan struct{}), make(chan struct{})
-	f, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", debugPort)}, stopped, ready, io.Discard, io.Discard)
+	wait.Wait()
+	return slices.Concat(answers...), errors.Join(failures...)
+}
+
+func podReady(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil &&
+		slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+}
+
+// ask reads the proxies of one pod.
+func (d *discoveryReader) ask(ctx context.Context, pod *corev1.Pod) ([]proxyRow, error) {
+	life := debugTokenLife
+	token, err := d.client.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, debugAccount, &authenticationv1.TokenRequest{
+		Spec: authenticationv1.TokenRequestSpec{Audiences: []string{authn.AudienceDebug}, ExpirationSeconds: &life},
+	}, metav1.CreateOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("ask for a token: %w (config/default and charts/operator create it)", err)
+	case err != nil:
+		return nil, fmt.Errorf("ask for a token: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	address, err := d.forward(ctx, pod)
 	if err != nil {
-		return "", nil, fmt.Errorf("forward a port: %w", err)
+		return nil, fmt.Errorf("forward a port: %w", err)
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- f.ForwardPorts() }()
-	select {
-	case err := <-failed:
-		return "", nil, fmt.Errorf("forward a port: %w", err)
-	case <-ready:
+	rows, err := readProxies(ctx, address, token.Status.Token)
+	for i := range rows {
+		rows[i].Discovery, rows[i].Revision = pod.Name, pod.Labels[revisionLabel]
 	}
-	ports, err := f.GetPorts()
-	if err != nil {
-		close(stopped)
-		return "", nil, fmt.Errorf("forward a port: %w", err)
+	return rows, err
+}
+
+// forwarder forwards ports by way of the API server.
+func forwarder(config *rest.Config, client kubernetes.Interface) func(context.Context, *corev1.Pod) (string, error) {
+	return func(ctx context.Context, pod *corev1.Pod) (string, error) {
+		url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
+		transport, upgrader, err := spdy.RoundTripperFor(config)
+		if err != nil {
+			return "", err
+		}
+		tunnel, err := portforward.NewSPDYOverWebsocketDialer(url, config)
+		if err != nil {
+			return "", err
+		}
+		// WebSockets pass proxies that SPDY does not; older servers know only SPDY.
+		dialer := portforward.NewFallbackDialer(tunnel, spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url), func(err error) bool {
+			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+		})
+		ready, failed := make(chan struct{}), make(chan error, 1)
+		f, err := portforward.NewOnAddressesWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", debugPort)}, ready, io.Discard, io.Discard)
+		if err != nil {
+			return "", err
+		}
+		go func() { failed <- f.ForwardPorts() }()
+		select {
+		case <-ready:
+		case err := <-failed:
+			return "", err
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		ports, err := f.GetPorts()
+		if err != nil {
+			return "", err
+		}
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports[0].Local))), nil
 	}
-	return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), func() { close(stopped) }, nil
 }

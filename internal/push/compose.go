@@ -16,6 +16,7 @@ type sent struct {
 	nonce string
 	kind  *kind
 	items []item
+	at    time.Time
 }
 
 // item is one name in a response; version is "" for a removal. held is what the
@@ -357,7 +358,7 @@ func (c *composer) emit(r *response) {
 	nonce := strconv.FormatUint(c.engine.turns, 10) + "-" + strconv.Itoa(s.seq)
 	out := &cache.Response{Type: r.kind.URL, Nonce: nonce, Resources: r.resources, Removed: r.removed}
 	c.push.Responses = append(c.push.Responses, out)
-	s.outstanding = append(s.outstanding, &sent{seq: s.seq, nonce: nonce, kind: r.kind, items: r.items})
+	s.outstanding = append(s.outstanding, &sent{seq: s.seq, nonce: nonce, kind: r.kind, items: r.items, at: c.engine.clock()})
 	s.subs[r.kind.rank].sentNonce = nonce
 	c.engine.metrics.sent(out)
 }

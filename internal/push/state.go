@@ -51,6 +51,10 @@ func (s *stream) state(sizes map[*class]int) cache.ProxyState {
 		}
 		for _, o := range s.outstanding {
 			if o.kind == k {
+				// They are in the order in which they were sent.
+				if t.Unacked == 0 {
+					t.UnackedSince = o.at
+				}
 				t.Unacked++
 			}
 		}

@@ -29,10 +29,13 @@ type TypeState struct {
 	Acked string `json:"acked,omitempty"`
 	// Pending is how many resources wait to be sent, Unacked how many responses
 	// wait for an answer.
-	Pending  int         `json:"pending,omitempty"`
-	Unacked  int         `json:"unacked,omitempty"`
-	Nacks    int         `json:"nacks,omitempty"`
-	Rejected []Rejection `json:"rejected,omitempty"`
+	Pending int `json:"pending,omitempty"`
+	Unacked int `json:"unacked,omitempty"`
+	// UnackedSince is when the oldest response without an answer was handed over;
+	// zero if there is none.
+	UnackedSince time.Time   `json:"unackedSince,omitzero"`
+	Nacks        int         `json:"nacks,omitempty"`
+	Rejected     []Rejection `json:"rejected,omitempty"`
 }
 
 // Rejection is one resource whose current bytes the proxy refused.
