@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
@@ -142,5 +143,41 @@ func TestScaledByHandGoesBackWithoutARestartOfPods(t *testing.T) {
 	})
 	if diff := cmp.Diff(template, &d.Spec.Template); diff != "" {
 		t.Errorf("the template changed:\n%s", diff)
+	}
+}
+
+func TestDeletedInventoryIsMadeUpFor(t *testing.T) {
+	w := newWorld(t)
+	w.operate(operatorConfig())
+	w.runPods(everything)
+	w.create("prod", "  profile: minimal\n")
+	first := w.ready("prod").Status.ActiveRevision
+	w.change("prod", func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault })
+	w.ready("prod")
+	keys := w.ownKeys()
+	const inventory = "ConfigMap mesh-system/meshwright-inventory-prod"
+	before := w.own()[inventory]
+	if err := w.client.Delete(w.ctx, before.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	data := func(o *unstructured.Unstructured) map[string]string {
+		fields, _, _ := unstructured.NestedStringMap(o.Object, "data")
+		return fields
+	}
+	w.eventually("the inventory says the same again", func() error {
+		after := w.own()[inventory]
+		if after == nil {
+			return fmt.Errorf("it is gone")
+		}
+		if d := cmp.Diff(data(before), data(after)); d != "" {
+			return fmt.Errorf("-want +got:\n%s", d)
+		}
+		return nil
+	})
+	if d := cmp.Diff(keys, w.ownKeys()); d != "" {
+		t.Errorf("objects (-want +got):\n%s", d)
+	}
+	if got := w.selected("meshwright-discovery-" + first); got == first {
+		t.Errorf("the retired name leads to %s", got)
 	}
 }

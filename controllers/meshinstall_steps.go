@@ -85,7 +85,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 
 // render works out the revision that the spec asks for.
 func (r *Reconciler) render(_ context.Context, s *scope) error {
-	defer observe(renderSeconds)()
+	defer stopwatch(renderSeconds)()
 	target, err := plan.New(plan.Input{Install: s.install.Name, Spec: s.install.Spec, Image: r.Image})
 	s.target = target
 	return err
@@ -133,6 +133,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.records = records.Items
 	slices.SortFunc(s.records, func(a, b v1alpha1.MeshRevision) int { return strings.Compare(a.Name, b.Name) })
+	if len(inventory.Entries) == 0 {
+		s.remember()
+	}
 	if inventory.Active == s.target.Revision {
 		s.active = s.target
 		return nil
@@ -148,6 +151,16 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		}
 	}
 	return nil
+}
+
+// remember makes up for an inventory that somebody deleted: any other revision
+// that has a record may have proxies that know discovery by its name.
+func (s *scope) remember() {
+	for _, record := range s.records {
+		if record.Name != s.target.Revision {
+			s.inventory.Retired = append(s.inventory.Retired, record.Name)
+		}
+	}
 }
 
 // record keeps what the target was rendered from.
@@ -206,7 +219,7 @@ func (s *scope) desired() []*unstructured.Unstructured {
 
 // apply makes the desired objects so and puts drift right.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
-	defer observe(applySeconds)()
+	defer stopwatch(applySeconds)()
 	desired := s.desired()
 	if err := s.applier.Intend(ctx, s.inventory, desired); err != nil {
 		return err

@@ -33,8 +33,8 @@ func collectors() []prometheus.Collector {
 	return []prometheus.Collector{installInfo, installCondition, driftCorrections, applySeconds, renderSeconds}
 }
 
-// observe starts a stopwatch; what it returns stops it.
-func observe(h prometheus.Histogram) func() {
+// stopwatch starts a stopwatch; what it returns stops it.
+func stopwatch(h prometheus.Histogram) func() {
 	start := time.Now()
 	return func() { h.Observe(time.Since(start).Seconds()) }
 }

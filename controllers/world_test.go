@@ -122,7 +122,12 @@ func operatorOptions() Options {
 // waits for its end.
 func (w *world) operate(config *rest.Config) (stop func() error) {
 	w.Helper()
-	manager, err := NewManager(config, operatorOptions())
+	return w.operateWith(config, operatorOptions())
+}
+
+func (w *world) operateWith(config *rest.Config, options Options) (stop func() error) {
+	w.Helper()
+	manager, err := NewManager(config, options)
 	if err != nil {
 		w.Fatal(err)
 	}

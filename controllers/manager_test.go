@@ -1,0 +1,81 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// freeAddress is one on loopback that nobody listened on a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func fetch(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s: %s", url, response.Status, body)
+	}
+	return string(body), err
+}
+
+func TestHealthAndMetricsAreServed(t *testing.T) {
+	w := newWorld(t)
+	options := operatorOptions()
+	options.HealthAddress, options.MetricsAddress = freeAddress(t), freeAddress(t)
+	w.operateWith(operatorConfig(), options)
+	w.runPods(everything)
+	w.create("prod", "  profile: minimal\n")
+	active := w.ready("prod").Status.ActiveRevision
+
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if _, err := fetch(w.ctx, "http://"+options.HealthAddress+path); err != nil {
+			t.Error(err)
+		}
+	}
+	// The last status is counted a moment after it is written.
+	wanted := []string{
+		`meshinstall_info{name="prod",profile="minimal",revision="` + active + `",version="v0.1.0"} 1`,
+		`meshinstall_condition{name="prod",status="True",type="Ready"} 1`,
+		"meshinstall_apply_duration_seconds_count", "meshinstall_render_duration_seconds_count",
+	}
+	w.eventually("the metrics speak of it", func() error {
+		body, err := fetch(w.ctx, "http://"+options.MetricsAddress+"/metrics")
+		if err != nil {
+			return err
+		}
+		for _, line := range wanted {
+			if !strings.Contains(body, line) {
+				return fmt.Errorf("there is no %s", line)
+			}
+		}
+		return nil
+	})
+	w.remove("prod")
+	w.eventually("the metrics forget it", func() error {
+		body, err := fetch(w.ctx, "http://"+options.MetricsAddress+"/metrics")
+		if err == nil && strings.Contains(body, `name="prod"`) {
+			err = fmt.Errorf("they speak of it still")
+		}
+		return err
+	})
+}
