@@ -15,9 +15,35 @@ help: ## Show this list
 build: ## Build bin/meshwright
 	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/meshwright .
 
+# Modules of their own: what they need is not for the product.
+NESTED := hack/cluster $(filter-out hack/cluster,$(patsubst %/go.mod,%,$(wildcard hack/*/go.mod)))
+WITH_TESTS := $(filter-out hack/lint,$(NESTED))
+
 .PHONY: test
-test: ## Run all tests
+test: assets lint vet test-unit test-nested test-e2e ## Run all checks and tests, end to end too
+
+.PHONY: test-unit
+test-unit: ## Run unit, golden and controller tests (real kube-apiserver, etcd, Envoy)
 	go test ./...
+
+.PHONY: test-nested
+test-nested: ## Run the tests of the nested modules (starts nodes)
+	@for module in $(WITH_TESTS); do echo "go -C $$module test ./..."; go -C $$module test ./... || exit 1; done
+
+.PHONY: test-e2e
+test-e2e: ## Run end-to-end tests on a node of their own, or on one that is up (CLUSTER=name)
+	@$(CLUSTER_CLI) run $(if $(filter file,$(origin CLUSTER)),,--name $(CLUSTER)) -- \
+		go -C $(CURDIR) test -count=1 -tags e2e -timeout 20m ./internal/test/e2e/...
+
+.PHONY: lint
+lint: ## Run the pinned linter on all modules
+	@$(CLUSTER_CLI) assets lint
+	@linter=$$($(CLUSTER_CLI) program golangci-lint) && for module in . $(NESTED); do \
+		echo "lint $$module"; (cd $$module && $$linter run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+
+.PHONY: vet
+vet: ## Run go vet on all modules
+	@for module in . $(NESTED); do echo "vet $$module"; go -C $$module vet -tags e2e ./... || exit 1; done
 
 .PHONY: bench
 bench: build ## Measure what discovery costs for each kind of change: BENCH="--services=1000 --sidecars=100"

@@ -125,7 +125,7 @@ func TestDownCleansUpAfterAKilledCluster(t *testing.T) {
 	command(t, "up", c.Name)
 	for _, pid := range processes(t, c) {
 		// All but the first process end with it; order does not matter.
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH { //nolint:errorlint // a bare errno
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 			t.Fatal(err)
 		}
 	}
@@ -177,8 +177,8 @@ func processes(t *testing.T, c node.Cluster) []int {
 	}
 	var pids []int
 	for _, folder := range folders {
-		groups, _ := os.ReadFile(filepath.Join(folder, "cgroup")) //nolint:errcheck // it may have ended
-		line, _ := os.ReadFile(filepath.Join(folder, "cmdline"))  //nolint:errcheck // it may have ended
+		groups, _ := os.ReadFile(filepath.Join(folder, "cgroup"))
+		line, _ := os.ReadFile(filepath.Join(folder, "cmdline"))
 		if !bytes.Contains(groups, []byte("meshwright-"+c.Name)) && !bytes.Contains(line, []byte(c.Dir+"/")) {
 			continue
 		}

@@ -35,7 +35,7 @@ func ensurePackages(ctx context.Context, out io.Writer) error {
 		{"update", "-qq"},
 		append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...),
 	} {
-		apt := exec.CommandContext(ctx, "apt-get", args...) //nolint:gosec // our own table
+		apt := exec.CommandContext(ctx, "apt-get", args...)
 		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if printed, err := apt.CombinedOutput(); err != nil {
 			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, printed)

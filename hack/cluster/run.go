@@ -58,7 +58,7 @@ func runAgainst(ctx context.Context, out io.Writer, cluster node.Cluster, args [
 	if err := load(ctx, out, cluster, archives); err != nil {
 		return err
 	}
-	command := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // what the caller asked for
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	command.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig())
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }

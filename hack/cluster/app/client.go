@@ -56,7 +56,7 @@ func get(args []string) error {
 		Transport:     &http.Transport{DisableKeepAlives: *fresh},
 	}
 	for range *count {
-		request, err := http.NewRequest(*method, flags.Arg(0), nil) //nolint:noctx // the client has a timeout
+		request, err := http.NewRequest(*method, flags.Arg(0), nil)
 		if err != nil {
 			return fmt.Errorf("read the URL: %w", err)
 		}

@@ -44,7 +44,7 @@ func serve() error {
 		<-ctx.Done()
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		server.Shutdown(ctx) //nolint:errcheck,gosec // what is left is cut
+		server.Shutdown(ctx) //nolint:errcheck // what is left is cut
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
@@ -70,7 +70,7 @@ func answer(pod string) http.HandlerFunc {
 		if status, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
 			w.WriteHeader(status)
 		}
-		json.NewEncoder(w).Encode(Answer{ //nolint:errcheck,errchkjson,gosec // the client has gone
+		json.NewEncoder(w).Encode(Answer{ //nolint:errcheck // the client has gone
 			Pod: pod, Version: os.Getenv("VERSION"), Method: r.Method, Host: r.Host,
 			Path: r.URL.Path, Peer: r.RemoteAddr, Headers: r.Header,
 		})
@@ -85,10 +85,10 @@ func greetAll(listener net.Listener, pod string) {
 			return
 		}
 		go func() {
-			defer conn.Close()                                //nolint:errcheck // said all
-			fmt.Fprintf(conn, "hello from %s\n", pod)         //nolint:errcheck // the client has gone
-			conn.SetReadDeadline(time.Now().Add(time.Minute)) //nolint:errcheck,gosec // a closed connection ends the read
-			conn.Read(make([]byte, 1))                        //nolint:errcheck,gosec // wait for the client's end
+			defer conn.Close() //nolint:errcheck // said all
+			fmt.Fprintf(conn, "hello from %s\n", pod)
+			conn.SetReadDeadline(time.Now().Add(time.Minute)) //nolint:errcheck // a closed connection ends the read
+			conn.Read(make([]byte, 1))                        //nolint:errcheck // wait for the client's end
 		}()
 	}
 }

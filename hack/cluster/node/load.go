@@ -77,7 +77,7 @@ func (s state) ctr(ctx context.Context, socket string, args ...string) (string, 
 	ctx, cancel := context.WithTimeout(ctx, ctrTimeout)
 	defer cancel()
 	args = append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)
-	cmd := exec.CommandContext(ctx, s.Programs["ctr"], args...) //nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, s.Programs["ctr"], args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	printed, err := cmd.CombinedOutput()
 	if err != nil {

@@ -178,7 +178,7 @@ func removeLink(name string) error {
 	}
 	if err := netlink.LinkDel(link); err != nil {
 		if _, err := netlink.LinkByName(name); err != nil {
-			return nil //nolint:nilerr // the kernel was faster
+			return nil
 		}
 		return fmt.Errorf("remove interface %s: %w", name, err)
 	}

@@ -48,7 +48,7 @@ func (p Process) kill(timeout time.Duration) error {
 			return fmt.Errorf("kill process %d: %w", p.PID, err)
 		}
 		// It may be a child of ours.
-		syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil) //nolint:errcheck,gosec // ECHILD if it is not
+		syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil) //nolint:errcheck // ECHILD if it is not
 	}
 	return nil
 }

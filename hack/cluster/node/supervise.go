@@ -74,8 +74,8 @@ func (c Cluster) runOnce(ctx context.Context, path string, p program) error {
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", p.name, err)
 	}
-	defer log.Close()                                //nolint:errcheck // the program writes it
-	cmd := exec.CommandContext(ctx, path, p.args...) //nolint:gosec // our own table
+	defer log.Close() //nolint:errcheck // the program writes it
+	cmd := exec.CommandContext(ctx, path, p.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	return cmd.Run()
 }

@@ -78,7 +78,7 @@ func nodeImages(ctx context.Context) ([]string, error) {
 // for addresses that are free.
 func (c Cluster) launch(out io.Writer, archives []string) (s state, err error) {
 	for _, dir := range []string{"pki", "log", "lib"} {
-		if err := os.MkdirAll(c.path(dir), 0o755); err != nil { //nolint:gosec // keys have their own mode
+		if err := os.MkdirAll(c.path(dir), 0o755); err != nil {
 			return s, fmt.Errorf("create the folder of %s: %w", c.Name, err)
 		}
 	}
@@ -128,9 +128,9 @@ func (c Cluster) startInit() (first Process, started *os.File, err error) {
 	if err != nil {
 		return first, nil, fmt.Errorf("start init: %w", err)
 	}
-	defer wait.Close()                                    //nolint:errcheck // the process has its own
-	cmd := exec.Command("/proc/self/exe", "init", c.Name) //nolint:gosec,noctx // ourselves; outlives us
-	cmd.Args[0] = "meshwright-cluster"                    // what ps shows
+	defer wait.Close() //nolint:errcheck // the process has its own
+	cmd := exec.Command("/proc/self/exe", "init", c.Name)
+	cmd.Args[0] = "meshwright-cluster" // what ps shows
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.ExtraFiles = []*os.File{wait} // descriptor 3
 	cmd.SysProcAttr = &syscall.SysProcAttr{

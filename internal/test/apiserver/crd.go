@@ -23,7 +23,7 @@ func moduleFile(module, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module) //nolint:gosec,noctx // our own arguments
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module)
 	list.Dir = root
 	list.Env = append(os.Environ(), "GOWORK=off")
 	dir, err := list.Output()

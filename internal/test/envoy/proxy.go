@@ -80,7 +80,7 @@ func StartUnready(t testing.TB, bootstrap []byte) *Proxy {
 func run(t testing.TB, args ...string) *Proxy {
 	t.Helper()
 	proxy := &Proxy{log: &lockedBuffer{}, exited: make(chan struct{})}
-	proxy.cmd = exec.Command(assets.Path(t, "envoy"), args...) //nolint:gosec,noctx // ended by Stop
+	proxy.cmd = exec.Command(assets.Path(t, "envoy"), args...)
 	proxy.cmd.Stdout, proxy.cmd.Stderr = proxy.log, proxy.log
 	// A test that is killed runs no cleanup.
 	proxy.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -88,7 +88,7 @@ func run(t testing.TB, args ...string) *Proxy {
 		t.Fatalf("start Envoy: %v", err)
 	}
 	go func() {
-		proxy.cmd.Wait() //nolint:errcheck,gosec // the state is in cmd
+		proxy.cmd.Wait() //nolint:errcheck // the state is in cmd
 		close(proxy.exited)
 	}()
 	t.Cleanup(func() {
@@ -102,7 +102,7 @@ func run(t testing.TB, args ...string) *Proxy {
 
 // Stop kills the process and waits for its end. It may be called again.
 func (p *Proxy) Stop() {
-	p.cmd.Process.Kill() //nolint:errcheck,gosec // it may have ended
+	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
 	<-p.exited
 }
 
@@ -161,7 +161,7 @@ func Validate(t testing.TB, bootstrap []byte) {
 // FreePort is a TCP port of loopback that nobody listened on a moment ago.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // no name to look up
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
