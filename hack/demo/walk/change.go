@@ -152,26 +152,22 @@ func (w *walk) proxies(ctx context.Context) (string, error) {
 			return text, err
 		}
 		var list struct {
-			Proxies []struct {
-				ID     string
-				InSync bool
-				Types  []struct{ Nacks int }
+			Items []struct {
+				Name   string
+				Synced bool
+				NACKs  int
 			}
 		}
 		if err := json.Unmarshal([]byte(text), &list); err != nil {
 			return text, err
 		}
-		for _, p := range list.Proxies {
-			refused := 0
-			for _, t := range p.Types {
-				refused += t.Nacks
-			}
-			if !p.InSync || refused != 0 {
-				return "", fmt.Errorf("%s is not in sync, or refused something", p.ID)
+		for _, p := range list.Items {
+			if !p.Synced || p.NACKs != 0 {
+				return "", fmt.Errorf("%s is not in sync, or refused something", p.Name)
 			}
 		}
-		if len(list.Proxies) < 7 {
-			return "", fmt.Errorf("%d proxies, expected at least 7", len(list.Proxies))
+		if len(list.Items) < 7 {
+			return "", fmt.Errorf("%d proxies, expected at least 7", len(list.Items))
 		}
 		return w.run1(ctx, "proxies", "--kubeconfig", w.kubectl.kubeconfig)
 	})
