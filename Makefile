@@ -46,7 +46,7 @@ vet: ## Run go vet on all modules
 	@for module in . $(NESTED); do echo "vet $$module"; go -C $$module vet -tags e2e ./... || exit 1; done
 
 .PHONY: bench
-bench: build ## Measure what discovery costs for each kind of change: BENCH="--services=1000 --sidecars=100"
+bench: build ## Measure what discovery costs (docs/performance.md); BENCH="--services=1000 -o json"
 	@go run ./hack/bench $(BENCH)
 
 .PHONY: golden
