@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -51,15 +52,23 @@ func startChild(log io.Writer, command *exec.Cmd) (*child, error) {
 		}
 		command.Stderr = c.output
 	}
-	// A bench that is killed takes its server along.
+	// A bench that is killed takes its server along. The kernel watches the
+	// thread that starts it, so that one is kept.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := command.Start()
+		started <- err
+		if err == nil {
+			c.err = command.Wait()
+			close(c.done)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", command.Path, err)
 	}
-	go func() {
-		c.err = command.Wait()
-		close(c.done)
-	}()
 	return c, nil
 }
 

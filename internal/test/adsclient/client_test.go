@@ -59,7 +59,7 @@ func full(t *testing.T) (*Client, *[]string) {
 	c.Connect()
 	for _, r := range []*discoveryv3.DeltaDiscoveryResponse{
 		response(t, resource.Cluster, "1", eds("back", time.Second)),
-		response(t, resource.Endpoints, "1", assignment("back", 0)),
+		response(t, resource.Endpoints, "1", assignment()),
 		response(t, resource.Listener, "1", listener(t, "0.0.0.0_8080", "8080", "kubernetes://cert")),
 		response(t, resource.Route, "1", routes("8080")),
 		response(t, resource.VirtualHost, "1", host("8080/back", "back", "back")),
@@ -208,12 +208,12 @@ func TestClientSeesWhatAServerDoesWrong(t *testing.T) {
 			return response(t, resource.Route, "2", routes("8080"))
 		}, want: "RouteConfiguration 8080: sent again"},
 		"an assignment that is held, for no reason": {then: func(t *testing.T) *discoveryv3.DeltaDiscoveryResponse {
-			return response(t, resource.Endpoints, "2", assignment("back", 0))
+			return response(t, resource.Endpoints, "2", assignment())
 		}, want: "ClusterLoadAssignment back: sent again"},
 		"an assignment that is held, after its cluster": {first: func(t *testing.T) *discoveryv3.DeltaDiscoveryResponse {
 			return response(t, resource.Cluster, "2", eds("back", 2*time.Second))
 		}, then: func(t *testing.T) *discoveryv3.DeltaDiscoveryResponse {
-			return response(t, resource.Endpoints, "2", assignment("back", 0))
+			return response(t, resource.Endpoints, "2", assignment())
 		}},
 		"a route to no cluster": {then: func(t *testing.T) *discoveryv3.DeltaDiscoveryResponse {
 			return response(t, resource.VirtualHost, "2", host("8080/new", "new", "new"))
@@ -264,7 +264,7 @@ func TestClientWarmsAClusterUntilItsAssignmentComes(t *testing.T) {
 	if !c.Warming["back"] || c.Settled() {
 		t.Error("a changed cluster does not wait for its assignment")
 	}
-	c.Receive(response(t, resource.Endpoints, "2", assignment("back", 0)))
+	c.Receive(response(t, resource.Endpoints, "2", assignment()))
 	if c.Warming["back"] || !c.Settled() {
 		t.Error("a cluster waits though its assignment came")
 	}

@@ -152,8 +152,9 @@ func eds(name string, timeout time.Duration) named {
 	}}
 }
 
-func assignment(name string, priority uint32) named {
-	return named{name, &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{Priority: priority}}}}
+// assignment is that of the cluster back.
+func assignment() named {
+	return named{"back", &endpointv3.ClusterLoadAssignment{ClusterName: "back"}}
 }
 
 // listener uses a route configuration and, unless "", a secret.

@@ -21,8 +21,8 @@ func await(t *testing.T, s *Session, cond func(*Client) bool) {
 	}
 }
 
-func holds(of resource.TypeURL, name string) func(*Client) bool {
-	return func(c *Client) bool { return c.Holds[of][name].Body != nil }
+func holdsCluster(name string) func(*Client) bool {
+	return func(c *Client) bool { return c.Holds[resource.Cluster][name].Body != nil }
 }
 
 func TestSessionAnswersWithTheNonceAndCountsTheBytes(t *testing.T) {
@@ -34,7 +34,7 @@ func TestSessionAnswersWithTheNonceAndCountsTheBytes(t *testing.T) {
 	}
 	first := response(t, resource.Cluster, "n1", eds("a", time.Second), eds("b", time.Second))
 	server.send(first)
-	await(t, session, holds(resource.Cluster, "b"))
+	await(t, session, holdsCluster("b"))
 	if got := server.next(); got.GetResponseNonce() != "n1" || got.GetErrorDetail() != nil {
 		t.Errorf("the answer is %v, want an ACK of n1", got)
 	}
@@ -82,7 +82,7 @@ func TestSessionResumesAfterTheServerEndsTheStream(t *testing.T) {
 	c, _ := proxy()
 	session, server := open(t, script, conn, c)
 	server.send(response(t, resource.Cluster, "1", eds("a", time.Second)))
-	await(t, session, holds(resource.Cluster, "a"))
+	await(t, session, holdsCluster("a"))
 	close(server.end)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -108,12 +108,12 @@ func TestStalledSessionReadsNothingUntilItProceeds(t *testing.T) {
 	server.next()
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := session.Await(short, holds(resource.Cluster, "b")); err == nil {
+	if err := session.Await(short, holdsCluster("b")); err == nil {
 		t.Error("a stalled session took a second response")
 	}
 	session.Proceed()
 	session.Proceed()
-	await(t, session, holds(resource.Cluster, "b"))
+	await(t, session, holdsCluster("b"))
 }
 
 func TestSessionAsksOnDemand(t *testing.T) {
