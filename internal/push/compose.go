@@ -111,6 +111,7 @@ func (c *composer) main(k *kind) {
 // names are those to decide on, in order.
 func (c *composer) names(k *kind) []string {
 	sub := &c.stream.subs[k.rank]
+	c.returned(k)
 	names := make([]string, 0, len(sub.dirty))
 	for n := range sub.dirty {
 		names = append(names, n)
@@ -131,6 +132,24 @@ func (c *composer) names(k *kind) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// returned takes up inner names that vanished with their outer one, if that came
+// back before the client let go of it (a listener that drains keeps its routes):
+// what did not come back too must be removed now.
+func (c *composer) returned(k *kind) {
+	if k.within == nil {
+		return
+	}
+	sub := &c.stream.subs[k.rank]
+	for name, w := range sub.waiting {
+		if c.outerStands(k, name) {
+			delete(sub.waiting, name)
+			if _, dirty := sub.dirty[name]; !dirty {
+				sub.want(name, want{held: w.held})
+			}
+		}
+	}
 }
 
 // owe remembers assignments whose cluster is sent before a client that resumes

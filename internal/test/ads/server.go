@@ -102,10 +102,17 @@ func (s *Server) Rejected() []string {
 	return append([]string(nil), s.rejected...)
 }
 
+// Address is where the server answers, host:port.
+func (s *Server) Address() string { return s.address }
+
 // Bootstrap is a bootstrap in JSON for a proxy of this server.
-func (s *Server) Bootstrap(id string) []byte {
-	host, port, _ := net.SplitHostPort(s.address)
-	cluster := func(name string) string {
+func (s *Server) Bootstrap(id string) []byte { return Bootstrap(id, s.address, s.address) }
+
+// Bootstrap is a bootstrap in JSON for a proxy with this node id, that asks one
+// address for its configuration by delta ADS and another for its certificate.
+func Bootstrap(id, xds, sds string) []byte {
+	cluster := func(name, address string) string {
+		host, port, _ := net.SplitHostPort(address)
 		return fmt.Sprintf(`{"name": %q, "type": "STATIC", "connect_timeout": "5s",
   "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
     "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -113,7 +120,7 @@ func (s *Server) Bootstrap(id string) []byte {
   "load_assignment": {"cluster_name": %q, "endpoints": [{"lb_endpoints": [{"endpoint": {"address":
     {"socket_address": {"address": %q, "port_value": %s}}}}]}]}}`, name, name, host, port)
 	}
-	return []byte(fmt.Sprintf(`{
+	return fmt.Appendf(nil, `{
 "node": {"id": %q, "cluster": "test"},
 "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
   "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"}}],
@@ -121,7 +128,7 @@ func (s *Server) Bootstrap(id string) []byte {
   "ads_config": {"api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]},
   "lds_config": {"resource_api_version": "V3", "ads": {}},
   "cds_config": {"resource_api_version": "V3", "ads": {}}},
-"static_resources": {"clusters": [%s, %s]}}`, id, cluster("xds"), cluster("sds-grpc")))
+"static_resources": {"clusters": [%s, %s]}}`, id, cluster("xds", xds), cluster("sds-grpc", sds))
 }
 
 func (v *SVID) secrets(t testing.TB) map[string]proto.Message {
