@@ -93,6 +93,7 @@ func (r *response) remove(name, held string) {
 // main is the response with everything of a type that is dirty.
 func (c *composer) main(k *kind) {
 	sub := &c.stream.subs[k.rank]
+	c.reconsider(k)
 	r := &response{kind: k}
 	for _, name := range c.names(k) {
 		w, dirty := sub.dirty[name]
@@ -105,6 +106,23 @@ func (c *composer) main(k *kind) {
 	if len(r.items) > 0 || len(r.resources) > 0 || sub.answer {
 		sub.answer = false
 		c.emit(r)
+	}
+}
+
+// reconsider tries all that was rejected again once one of it changes: one may
+// have been refused for what another had, as a domain.
+func (c *composer) reconsider(k *kind) {
+	sub := &c.stream.subs[k.rank]
+	for name := range sub.dirty {
+		if r, ok := sub.rejected[name]; ok && r.version != c.leaf(k, name).version() {
+			for other, r := range sub.rejected {
+				if _, dirty := sub.dirty[other]; !dirty {
+					sub.want(other, want{held: r.held})
+				}
+			}
+			sub.rejected = nil
+			return
+		}
 	}
 }
 
@@ -178,12 +196,8 @@ func (c *composer) decide(r *response, name string, w want) {
 	k, sub := r.kind, &c.stream.subs[r.kind.rank]
 	l := c.leaf(k, name)
 	now := l.version()
-	if old, rejected := sub.rejected[name]; rejected {
-		if old.version == now {
-			return
-		}
-		delete(sub.rejected, name)
-		w.held = old.held
+	if old, rejected := sub.rejected[name]; rejected && old.version == now {
+		return
 	}
 	switch {
 	case now == w.held && !w.must:

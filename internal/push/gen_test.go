@@ -34,13 +34,14 @@ func genKeys() (out []mesh.Key) {
 	add(mesh.KindService, []string{"a", "b"}, genNames)
 	add(mesh.KindEndpointSlice, []string{"a", "b"}, []string{"s1", "s2"})
 	add(mesh.KindWorkload, []string{"a", "b"}, genPods)
-	add(mesh.KindWorkload, []string{genRoot}, []string{"gw"})
+	add(mesh.KindService, []string{genRoot}, []string{"ingress"})
+	add(mesh.KindWorkload, []string{genRoot}, []string{"gw", "gw2"})
 	add(mesh.KindNode, []string{""}, []string{"n1", "n2"})
 	add(mesh.KindVirtualService, []string{"a", "b"}, genNames)
 	add(mesh.KindDestinationRule, genNamespaces, genNames)
-	add(mesh.KindGateway, []string{"a", genRoot}, []string{"g"})
+	add(mesh.KindGateway, []string{"a", genRoot}, []string{"g", "h"})
 	add(mesh.KindPeerAuthentication, genNamespaces, genNames)
-	add(mesh.KindCredential, []string{genRoot}, []string{"cert"})
+	add(mesh.KindCredential, []string{genRoot, "a"}, []string{"cert"})
 	return append(out, mesh.ConfigKey)
 }
 
@@ -121,10 +122,10 @@ func (g gen) value(k mesh.Key) mesh.Value {
 		}
 		return p
 	case mesh.KindCredential:
-		return &mesh.Credential{Namespace: k.Namespace, Name: k.Name, Cert: []byte(one(g, "c1", "c2")), Key: []byte("k")}
+		return &mesh.Credential{Namespace: k.Namespace, Name: k.Name, Cert: []byte(one(g, "c1", "c2", "")), Key: []byte("k")}
 	case mesh.KindConfig:
 		return &mesh.Config{
-			TrustDomain: genDomain, ClusterID: "c", ClusterDomain: genDomain, RootNamespace: genRoot,
+			TrustDomain: one(g, genDomain, genDomain, "other"), ClusterID: one(g, "c", "d"), ClusterDomain: one(g, genDomain, genDomain, genDomain, "other.local"), RootNamespace: one(g, genRoot, genRoot, "a"),
 			MTLS: one(g, mesh.MTLSPermissive, mesh.MTLSStrict), OutboundAllowAny: g.chance(50),
 		}
 	}
@@ -132,12 +133,22 @@ func (g gen) value(k mesh.Key) mesh.Value {
 }
 
 func (g gen) service(k mesh.Key) mesh.Value {
+	if k.Name == "ingress" {
+		return &mesh.Service{
+			Namespace: k.Namespace, Name: k.Name, Hostname: k.Name + "." + k.Namespace + ".svc." + genDomain,
+			Addresses: []string{"10.96.0.1"}, Selector: map[string]string{"istio": one(g, "ingress", "ingress", "other")},
+			Ports: []mesh.ServicePort{
+				{Name: "http", Number: 80, Protocol: mesh.ProtocolHTTP, TargetPort: one(g, int32(8080), 8081)},
+				{Name: "https", Number: 443, Protocol: mesh.ProtocolTLS, TargetName: "web"},
+			},
+		}
+	}
 	s := &mesh.Service{
 		Namespace: k.Namespace, Name: k.Name, Hostname: k.Name + "." + k.Namespace + ".svc." + genDomain,
-		Headless: g.chance(15), ExportTo: g.exportTo(), Selector: map[string]string{"app": k.Name},
+		Headless: g.chance(30), ExportTo: g.exportTo(), Selector: map[string]string{"app": k.Name},
 	}
 	if !s.Headless {
-		s.Addresses = []string{fmt.Sprintf("10.96.%d.%d", k.Namespace[0], k.Name[0]+100*byte(g.IntN(2)))}
+		s.Addresses = []string{fmt.Sprintf("10.96.%d.%d", k.Namespace[0], one(g, k.Name[0], k.Name[0], 7))}
 	}
 	s.Ports = some(g,
 		mesh.ServicePort{Name: "http", Number: 8080, Protocol: one(g, mesh.ProtocolHTTP, mesh.ProtocolHTTP2, mesh.ProtocolHTTP, mesh.ProtocolAuto), TargetPort: 8080},
@@ -170,8 +181,10 @@ func (g gen) workload(k mesh.Key) mesh.Value {
 		Node: one(g, "n1", "n2"), Meshed: g.chance(80), Owner: "o",
 		Ports: []mesh.NamedPort{{Name: "web", Number: one(g, int32(9090), 9091)}},
 	}
-	if k.Name == "gw" {
-		w.Labels, w.IPs, w.Meshed = map[string]string{"istio": one(g, "ingress", "ingress", "other")}, []string{"10.1.9.9"}, true
+	if k.Namespace == genRoot {
+		w.Labels = map[string]string{"istio": one(g, "ingress", "ingress", "ingress", "other")}
+		w.IPs = []string{map[string]string{"gw": "10.1.9.9", "gw2": "10.1.9.10"}[k.Name]}
+		w.Meshed, w.Router = true, g.chance(85)
 		return w
 	}
 	w.IPs = []string{fmt.Sprintf("10.1.%d.%d", len(k.Namespace)+int(k.Namespace[0]), slices.Index(genPods, k.Name))}
@@ -182,7 +195,7 @@ func (g gen) virtualService(k mesh.Key) mesh.Value {
 	v := &mesh.VirtualService{
 		Meta: g.meta(k), ExportTo: g.exportTo(),
 		Gateways: one(g, []string{mesh.MeshGateway}, []string{mesh.MeshGateway}, []string{"a/g"}, []string{genRoot + "/g", mesh.MeshGateway}),
-		Hosts:    one(g, []string{genHost(g)}, []string{genHost(g)}, []string{"shop.example.com"}, []string{"*.example.com"}, []string{"*.a.svc." + genDomain}, []string{"x.a.svc." + genDomain, "shop.example.com"}),
+		Hosts:    one(g, []string{genHost(g)}, []string{genHost(g)}, []string{genHost(g)}, []string{genHost(g)}, []string{"shop.example.com"}, []string{"*.example.com"}, []string{"*.a.svc." + genDomain}, []string{"x.a.svc." + genDomain, "shop.example.com"}),
 	}
 	for range 1 + g.IntN(2) {
 		v.HTTP = append(v.HTTP, g.route())
@@ -212,7 +225,7 @@ func (g gen) route() mesh.HTTPRoute {
 	}
 	for range 1 + g.IntN(2) {
 		r.Destinations = append(r.Destinations, mesh.Destination{
-			Host: one(g, genHost(g), genHost(g), genHost(g), "none.a.svc."+genDomain), Subset: one(g, "", "", "v1", "v2"), Port: one(g, int32(0), 8080, 9090), Weight: uint32(1 + g.IntN(3)),
+			Host: one(g, genHost(g), genHost(g), genHost(g), "none.a.svc."+genDomain), Subset: one(g, "", "v1", "v2"), Port: one(g, int32(0), 8080, 9090), Weight: uint32(1 + g.IntN(3)),
 		})
 	}
 	return r
@@ -221,7 +234,7 @@ func (g gen) route() mesh.HTTPRoute {
 func (g gen) policy() mesh.TrafficPolicy {
 	var p mesh.TrafficPolicy
 	if g.chance(40) {
-		p.Pool = &mesh.ConnectionPool{ConnectTimeout: time.Duration(1+g.IntN(3)) * time.Second}
+		p.Pool = &mesh.ConnectionPool{ConnectTimeout: time.Duration(1+g.IntN(3)) * time.Second, MaxConnectionDuration: time.Duration(g.IntN(2)) * time.Minute}
 	}
 	if g.chance(40) {
 		p.LoadBalancer = &mesh.LoadBalancer{Algorithm: one(g, mesh.RoundRobin, mesh.Random)}
@@ -230,7 +243,7 @@ func (g gen) policy() mesh.TrafficPolicy {
 		n := uint32(1 + g.IntN(3))
 		p.Outlier = &mesh.OutlierDetection{Consecutive5xx: &n}
 	}
-	if g.chance(25) {
+	if g.chance(40) {
 		p.TLS = &mesh.ClientTLS{Mode: one(g, mesh.TLSDisable, mesh.TLSMutual)}
 	}
 	return p
@@ -258,10 +271,11 @@ func (g gen) gateway(k mesh.Key) mesh.Value {
 	hosts := one(g, []string{"*/*"}, []string{"*/shop.example.com"}, []string{"./*"}, []string{"b/*.example.com"})
 	if g.chance(80) {
 		out.Servers = append(out.Servers, mesh.Server{Name: "http", Port: 8080, PortName: "http", Protocol: mesh.ServerHTTP, Hosts: hosts, HTTPSRedirect: g.chance(20)})
+		out.Servers[0].Port = one(g, int32(80), 80, 8080)
 	}
 	if g.chance(60) {
 		out.Servers = append(out.Servers, mesh.Server{
-			Name: "https", Port: 8443, PortName: "https", Protocol: mesh.ServerHTTPS, Hosts: hosts,
+			Name: "https", Port: one(g, int32(443), 443, 8443), PortName: "https", Protocol: mesh.ServerHTTPS, Hosts: hosts,
 			TLS: &mesh.ServerTLS{Mode: mesh.ServerSimple, Credential: one(g, "cert", "cert", "missing")},
 		})
 	}
@@ -273,7 +287,9 @@ func (g gen) gateway(k mesh.Key) mesh.Value {
 func (w *world) next(g gen) mesh.Change {
 	keys := genKeys()
 	k := one(g, keys...)
-	if g.chance(50) {
+	if aimed, ok := w.pivots.aim(g, w.engine); ok && g.chance(40) {
+		k = aimed
+	} else if g.chance(50) {
 		if read := w.readObjects(); len(read) > 0 {
 			k = one(g, read...)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/meshwright/meshwright/internal/translate/resource"
 )
 
-var propertySteps = flag.Int("property-steps", 2000, "steps of the property test of each seed")
+var propertySteps = flag.Int("property-steps", 700, "steps of the property test for each seed")
 
 // run plays a random story: changes in batches, proxies that come, go, stall and
 // refuse, engines that are restarted. After every step every proxy that is not
@@ -102,12 +102,27 @@ func (s *sim) refusable(g gen) resource.Name {
 }
 
 func TestEveryProxyHoldsWhatANewEngineGives(t *testing.T) {
-	for _, seed := range []uint64{1, 2, 3} {
-		t.Run(fmt.Sprintf("toy seed %d", seed), func(t *testing.T) {
-			newWorld(t, toy).run(seed, *propertySteps/10)
-		})
-		t.Run(fmt.Sprintf("mesh seed %d", seed), func(t *testing.T) {
-			newWorld(t, realRoom).run(seed, *propertySteps/10)
+	for _, seed := range []uint64{1, 2} {
+		t.Run(fmt.Sprintf("toy, seed %d", seed), func(t *testing.T) {
+			newWorld(t, toy).run(seed, *propertySteps/2)
 		})
 	}
+	p := &pivots{read: map[pair]int{}, pivotal: map[pair]int{}}
+	for seed := uint64(1); seed <= 3 || seed <= 10 && p.incomplete(); seed++ {
+		t.Run(fmt.Sprintf("mesh, seed %d", seed), func(t *testing.T) {
+			w := newWorld(t, realRoom)
+			w.pivots = p
+			w.run(seed, *propertySteps)
+		})
+	}
+	// Otherwise the story could not tell the read from a forgotten one: let the
+	// generator change what such a key stands for, or say why it is redundant.
+	if missing, text := p.report(); len(missing) > 0 {
+		t.Errorf("never pivotal: %v\n%s", missing, text)
+	}
+}
+
+func (p *pivots) incomplete() bool {
+	missing, _ := p.report()
+	return len(missing) > 0
 }

@@ -146,6 +146,9 @@ func domains(r mesh.Reader, s *mesh.Service) []string {
 		}
 	}
 	for _, ip := range s.Addresses {
+		if !view.OwnsAddress(r, s, ip) {
+			continue
+		}
 		if strings.Contains(ip, ":") {
 			ip = "[" + ip + "]"
 		}

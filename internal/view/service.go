@@ -118,6 +118,14 @@ func HasService(l mesh.Lookup, host string, port int32) bool {
 	return false
 }
 
+// OwnsAddress reports whether a service is the one that goes by an address. Two
+// have the same only while one that is gone was not told yet; then the one whose
+// key sorts first has it, so that no two virtual hosts claim it.
+func OwnsAddress(l mesh.Lookup, s *mesh.Service, ip string) bool {
+	keys := l.List(ServicesOfAddress(ip))
+	return len(keys) == 0 || keys[0].Namespace == s.Namespace && keys[0].Name == s.Name
+}
+
 // Targets are the pods' ports that a service names by number.
 func Targets(s *mesh.Service) []int32 {
 	var out []int32
