@@ -51,6 +51,7 @@ var Kinds = []Kind{
 	{networking("WorkloadGroup"), "workloadgroups", false, "it has no effect"},
 	{networking("ProxyConfig"), "proxyconfigs", false, "proxies keep the mesh's settings"},
 	{schema.GroupKind{Group: TelemetryGroup, Kind: "Telemetry"}, "telemetries", false, "telemetry is as the mesh's defaults say"},
+	{schema.GroupKind{Group: ExtensionsGroup, Kind: "TrafficExtension"}, "trafficextensions", false, "the extension is not loaded; if it guards something, that is not guarded"},
 	{schema.GroupKind{Group: ExtensionsGroup, Kind: "WasmPlugin"}, "wasmplugins", false, "the plugin is not loaded; if it guards something, that is not guarded"},
 }
 
