@@ -9,7 +9,7 @@ import (
 
 // certain are the reasons that other files cannot refute; the rest, as that no
 // such Service exists, need the whole cluster.
-var certain = []string{view.ReasonHostClaimed, view.ReasonPortConflict, view.ReasonNotServed}
+var certain = []string{view.ReasonHostClaimed, view.ReasonPortConflict}
 
 // judge collects the Problems that objects have of themselves and those in the
 // light of each other, of which only the certain ones count if the objects are

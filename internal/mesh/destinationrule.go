@@ -98,7 +98,6 @@ type ConnectionPool struct {
 	// H2Upgrade is nil for "as the mesh says".
 	H2Upgrade            *bool
 	MaxConcurrentStreams int32
-	UseClientProtocol    bool
 }
 
 // OutlierDetection ejects endpoints that fail. nil counts are Istio's default.

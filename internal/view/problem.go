@@ -17,7 +17,6 @@ const (
 	ReasonNoPods             = "NoGatewayPods"
 	ReasonCredentialNotFound = "CredentialNotFound"
 	ReasonPortConflict       = "PortConflict"
-	ReasonNotServed          = "NotServedYet"
 )
 
 // problemKeys names the Problems of each object that can have some.
@@ -65,12 +64,6 @@ func (f *finder) add(reason, field, message string, args ...any) {
 	})
 }
 
-func (f *finder) unserved(field, message string) {
-	f.list = append(f.list, mesh.Problem{
-		Object: f.object, Reason: ReasonNotServed, Field: field, Message: message, Unserved: true,
-	})
-}
-
 // noService says that a host is not known, and what the user may have meant.
 func (f *finder) noService(field, host, effect string) {
 	service, namespace := host, ""
@@ -87,9 +80,6 @@ func (f *finder) noService(field, host, effect string) {
 }
 
 func (f *finder) destinationRule(rule *mesh.DestinationRule) {
-	if p := rule.Policy.Pool; p != nil && p.UseClientProtocol {
-		f.unserved("spec.trafficPolicy.connectionPool.http.useClientProtocol", "is not served by this version; the port's declared protocol is spoken. Set h2UpgradePolicy, or declare the port http2.")
-	}
 	if strings.HasPrefix(rule.Host, "*") {
 		return
 	}

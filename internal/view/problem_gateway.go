@@ -29,10 +29,6 @@ func (f *finder) serverTLS(server *mesh.Server, field string, namespaces []strin
 	if server.Protocol != mesh.ServerHTTPS || server.TLS == nil {
 		return // Other protocols are named where the object is read.
 	}
-	if server.TLS.Mode == mesh.ServerPassthrough {
-		f.unserved(field+".tls.mode", "servers in mode PASSTHROUGH are not served by this version; this one is not opened, the others are")
-		return
-	}
 	name := server.TLS.Credential
 	for _, namespace := range namespaces {
 		c, _ := f.Get(mesh.Key{Kind: mesh.KindCredential, Namespace: namespace, Name: name}).(*mesh.Credential)

@@ -75,7 +75,7 @@ connectionPool:
   tcp: {maxConnections: 1, connectTimeout: 1s, maxConnectionDuration: 1s, idleTimeout: 1s,
     tcpKeepalive: {probes: 1, time: 1s, interval: 1s}}
   http: {http1MaxPendingRequests: 1, http2MaxRequests: 1, maxRequestsPerConnection: 1, maxRetries: 1,
-    idleTimeout: 1s, h2UpgradePolicy: DO_NOT_UPGRADE, useClientProtocol: true, maxConcurrentStreams: 1}
+    idleTimeout: 1s, h2UpgradePolicy: DO_NOT_UPGRADE, maxConcurrentStreams: 1}
 outlierDetection: {splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 1, consecutiveGatewayErrors: 1,
   consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 1s, maxEjectionPercent: 1, minHealthPercent: 1}
 tls: {mode: SIMPLE, subjectAltNames: [a], sni: a}

@@ -61,7 +61,7 @@ func (r reader) server(at *field.Path, m *networkingv1alpha3.Server) (out mesh.S
 		out.Protocol = mesh.ServerHTTPS
 	case "TLS":
 		out.Protocol = mesh.ServerProtocolTLS
-		r.unserved(portAt.Child("protocol"), "servers of TLS need tls or tcp routes, which this version does not serve: no request passes")
+		r.unserved(portAt.Child("protocol"), "servers of TLS need tls or tcp routes, which this version does not serve: the port stays closed")
 	case "TCP", "MONGO", "MYSQL", "REDIS":
 		out.Protocol = mesh.ServerTCP
 		r.unserved(portAt.Child("protocol"), "servers of %s need tcp routes, which this version does not serve: the port stays closed", protocol)
@@ -79,7 +79,7 @@ func (r reader) server(at *field.Path, m *networkingv1alpha3.Server) (out mesh.S
 		out.HTTPSRedirect = false
 	}
 	out.TLS, ok = r.serverTLS(at.Child("tls"), m.GetTls())
-	return out, ok
+	return out, ok && out.Protocol == mesh.ServerHTTPS
 }
 
 // onlyTLS reports whether more than the redirect is asked for.
@@ -136,9 +136,6 @@ func (r reader) serverTLS(at *field.Path, m *networkingv1alpha3.ServerTLSSetting
 	}
 	files := m.GetServerCertificate() != "" || m.GetPrivateKey() != ""
 	switch m.GetMode() {
-	case networkingv1alpha3.ServerTLSSettings_PASSTHROUGH:
-		out.Mode = mesh.ServerPassthrough
-		return out, true
 	case networkingv1alpha3.ServerTLSSettings_SIMPLE:
 		out.Mode = mesh.ServerSimple
 	case networkingv1alpha3.ServerTLSSettings_MUTUAL:
@@ -147,6 +144,10 @@ func (r reader) serverTLS(at *field.Path, m *networkingv1alpha3.ServerTLSSetting
 		if len(m.GetSubjectAltNames())+len(m.GetVerifyCertificateHash())+len(m.GetVerifyCertificateSpki()) > 0 {
 			return nil, false
 		}
+	case networkingv1alpha3.ServerTLSSettings_PASSTHROUGH:
+		// Also what is meant where no mode is written (Istio's default).
+		r.unserved(at.Child("mode"), "PASSTHROUGH is not served by this version: the server stays closed; write SIMPLE to end TLS at the gateway")
+		return nil, false
 	default:
 		r.unserved(at.Child("mode"), "%s is not served by this version: the server stays closed", m.GetMode())
 		return nil, false

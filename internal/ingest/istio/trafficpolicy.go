@@ -67,12 +67,11 @@ func (r reader) pool(at *field.Path, m *networkingv1alpha3.ConnectionPoolSetting
 		MaxRetries:               r.notNegative(httpAt.Child("maxRetries"), http.GetMaxRetries()),
 		HTTPIdleTimeout:          r.optionalTimeout(httpAt.Child("idleTimeout"), http.GetIdleTimeout()),
 		MaxConcurrentStreams:     r.notNegative(httpAt.Child("maxConcurrentStreams"), http.GetMaxConcurrentStreams()),
-		UseClientProtocol:        http.GetUseClientProtocol(),
 	}
 	if upgrade := http.GetH2UpgradePolicy(); upgrade != networkingv1alpha3.ConnectionPoolSettings_HTTPSettings_DEFAULT {
 		yes := upgrade == networkingv1alpha3.ConnectionPoolSettings_HTTPSettings_UPGRADE
 		out.H2Upgrade = &yes
-		if yes && out.UseClientProtocol {
+		if yes && http.GetUseClientProtocol() {
 			r.refuse(httpAt.Child("useClientProtocol"), "contradicts h2UpgradePolicy UPGRADE; keep one of them")
 		}
 	}
