@@ -174,7 +174,10 @@ func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
 				TypedConfig: envoy.Any(&previoushostsv3.PreviousHostsPredicate{}),
 			},
 		}},
-		HostSelectionRetryMaxAttempts: 5,
+		// Istio has 5. An endpoint that is gone fails at once, so it has few requests
+		// under way and least-request prefers it: of two endpoints three picks in four
+		// are the gone one, and five more picks miss the other one request in six.
+		HostSelectionRetryMaxAttempts: 50,
 	}
 	if r == nil {
 		return out
