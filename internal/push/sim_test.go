@@ -49,6 +49,7 @@ type world struct {
 	pivots *pivots
 	// forget makes the engine lose reads, for the mutation test.
 	forget func(mesh.Key) bool
+	mutant bool
 	// story is what was done last, for a failure.
 	story string
 }
@@ -103,6 +104,9 @@ func (w *world) restart() {
 // fail ends the test with the story so far.
 func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
+	if w.mutant {
+		panic(caught{})
+	}
 	w.t.Fatalf(w.story+"\n"+format, args...)
 }
 
@@ -185,7 +189,7 @@ func (w *world) pump() {
 			return
 		}
 	}
-	w.t.Fatal("the proxies and the engine never come to rest")
+	w.fail("the proxies and the engine never come to rest")
 }
 
 // work sends what is unsent and reads one push.
@@ -270,7 +274,7 @@ func (s *sim) holds() map[string]string {
 // fed the current objects in another order, would give it.
 func (w *world) compare() {
 	w.t.Helper()
-	fresh := &world{t: w.t, story: w.story, room: w.room, objects: w.objects, problems: map[mesh.Key]*mesh.Problems{}}
+	fresh := &world{t: w.t, story: w.story, mutant: w.mutant, room: w.room, objects: w.objects, problems: map[mesh.Key]*mesh.Problems{}}
 	fresh.restart()
 	for _, s := range w.sims {
 		fresh.join(s.proxy).client.Reject = nil
