@@ -181,3 +181,13 @@ func TestDeletedInventoryIsMadeUpFor(t *testing.T) {
 		t.Errorf("the retired name leads to %s", got)
 	}
 }
+
+func TestLongTextsFitIntoAnEvent(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "spec.replicas", strings.Repeat("ä", 5000)} {
+		got := short(text)
+		if len(got) > 750 || !strings.HasPrefix(text, strings.TrimSuffix(got, " …")) || len(text) < 700 && got != text {
+			t.Errorf("%d bytes became %q", len(text), got)
+		}
+	}
+}

@@ -61,15 +61,17 @@ func (r *Reconciler) held(_ context.Context, s *scope) error {
 }
 
 // patiently lets a step of the removal fail until the deadline, and then goes
-// on without it.
+// on without it. What is forbidden it does not wait for: our rights go with a
+// namespace that is deleted, and so does all that was in it.
 func (r *Reconciler) patiently(do func(context.Context, *scope) error) func(context.Context, *scope) error {
 	return func(ctx context.Context, s *scope) error {
 		err := do(ctx, s)
-		if err == nil || r.Now().Sub(s.install.DeletionTimestamp.Time) < removalDeadline {
+		inTime := r.Now().Sub(s.install.DeletionTimestamp.Time) < removalDeadline
+		if err == nil || inTime && !apierrors.IsForbidden(err) {
 			return err
 		}
 		log.FromContext(ctx).Error(err, "Going on without a step of the removal")
-		r.event(s, corev1.EventTypeWarning, "RemovalIncomplete", "not everything could be removed: %v", err)
+		r.event(s, corev1.EventTypeWarning, "RemovalIncomplete", "not everything could be removed: %s", short(err.Error()))
 		return nil
 	}
 }
@@ -106,32 +108,48 @@ func (r *Reconciler) waitForPods(ctx context.Context, s *scope) error {
 }
 
 // deleteLeftovers deletes what operands made: the CA's Secret, the injector's
-// certificate, the published root, leases.
+// certificate, the published root, leases. It goes on after what is forbidden.
 func (r *Reconciler) deleteLeftovers(ctx context.Context, s *scope) error {
-	mesh := s.install.Spec.Namespace
-	var leftovers []client.Object
+	var forbidden []error
+	leftovers, err := r.leftovers(ctx, s.install.Spec.Namespace)
+	if apierrors.IsForbidden(err) {
+		forbidden = append(forbidden, err)
+	} else if err != nil {
+		return err
+	}
+	for _, o := range leftovers {
+		err := r.Clients.Writer.Delete(ctx, o)
+		switch {
+		case err == nil, apierrors.IsNotFound(err):
+		case apierrors.IsForbidden(err):
+			forbidden = append(forbidden, err)
+		default:
+			return fmt.Errorf("delete %s/%s: %w", o.GetNamespace(), o.GetName(), err)
+		}
+	}
+	return errors.Join(forbidden...)
+}
+
+// leftovers are those with known names, even beside an error, and the leases.
+func (r *Reconciler) leftovers(ctx context.Context, mesh string) ([]client.Object, error) {
+	var out []client.Object
 	for _, name := range operandSecrets {
-		leftovers = append(leftovers, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: mesh, Name: name}})
+		out = append(out, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: mesh, Name: name}})
 	}
 	for _, namespace := range r.namespaces() {
-		leftovers = append(leftovers, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: operandRoot}})
+		out = append(out, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: operandRoot}})
 	}
 	leases := &metav1.PartialObjectMetadataList{}
 	leases.SetGroupVersionKind(leaseList)
 	if err := r.Clients.Live.List(ctx, leases, client.InNamespace(mesh)); err != nil {
-		return fmt.Errorf("list leases in %s: %w", mesh, err)
+		return out, fmt.Errorf("list leases in %s: %w", mesh, err)
 	}
 	for i := range leases.Items {
 		if strings.HasPrefix(leases.Items[i].Name, operandLease) {
-			leftovers = append(leftovers, &leases.Items[i])
+			out = append(out, &leases.Items[i])
 		}
 	}
-	for _, o := range leftovers {
-		if err := r.Clients.Writer.Delete(ctx, o); err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete %s/%s: %w", o.GetNamespace(), o.GetName(), err)
-		}
-	}
-	return nil
+	return out, nil
 }
 
 // deleteRecords deletes the MeshRevisions, and the inventory last.

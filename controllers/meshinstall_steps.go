@@ -234,7 +234,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 			log.FromContext(ctx).Info("Corrected drift", "object", change.Ref.String(), "fields", fields)
 			// The object in the Event keeps one correction from being counted as
 			// the repetition of another.
-			r.Events.Eventf(s.install, change.Object, corev1.EventTypeWarning, "DriftCorrected", "PutRight", "%s was changed by somebody else and is put right: %s", change.Ref, fields)
+			r.Events.Eventf(s.install, change.Object, corev1.EventTypeWarning, "DriftCorrected", "PutRight", "%s was changed by somebody else and is put right: %s", change.Ref, short(fields))
 			driftCorrections.WithLabelValues(change.Ref.Kind).Inc()
 		}
 	}
@@ -346,6 +346,15 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 // gateways' addresses.
 func (r *Reconciler) judgeInstall(ctx context.Context, s *scope) error {
 	return r.judge(ctx, s, s.target.InstallSet)
+}
+
+// short keeps a text within what an Event may hold, which is 1024 bytes.
+func short(text string) string {
+	const limit = 700
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + " …"
 }
 
 // event tells about something that happened, on the MeshInstall.

@@ -11,6 +11,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -154,6 +155,42 @@ func TestRemovalNeverHangsOnWhatCannotBeDeleted(t *testing.T) {
 	// There is none here.
 	for _, o := range w.own() {
 		if err := w.client.Delete(w.ctx, o); client.IgnoreNotFound(err) != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRemovalDoesNotWaitForANamespaceThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.operate(operatorConfig())
+	w.runPods(everything)
+	w.create("prod", "  profile: minimal\n")
+	install := w.ready("prod")
+	ours, _ := w.leaveBehind()
+	// Our rights go with a namespace. Namespaces do not end here: nothing
+	// empties them.
+	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "mesh-system", Name: "meshwright-operator"}}
+	if err := w.client.Delete(w.ctx, binding); err != nil {
+		t.Fatal(err)
+	}
+	w.remove("prod")
+	for _, o := range ours {
+		if there := w.isThere(o); there != (o.GetNamespace() == "mesh-system") {
+			t.Errorf("%T %s/%s is there: %v", o, o.GetNamespace(), o.GetName(), there)
+		}
+	}
+	w.eventually("an Event says so", func() error {
+		if notes := w.events(install.UID, "RemovalIncomplete"); len(notes) == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	// What goes with the namespace, or by the garbage collector.
+	for _, o := range ours {
+		_ = w.client.Delete(w.ctx, o)
+	}
+	for _, o := range w.own() {
+		if err := w.client.Delete(w.ctx, o); err != nil {
 			t.Error(err)
 		}
 	}
