@@ -193,9 +193,8 @@ func outboundCluster(r mesh.Reader, t target) proto.Message {
 		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: envoy.ADS(endpointsTimeout)}
 		c.IgnoreHealthOnHostRemoval = true
 	case clusterv3.Cluster_STRICT_DNS:
+		c.ClusterDiscoveryType = &clusterv3.Cluster_ClusterType{ClusterType: envoy.DNS()}
 		c.LoadAssignment = externalEndpoint(t)
-		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
-		c.RespectDnsTtl = true
 	}
 	setTraffic(c, t)
 	setTLS(r, c, t)

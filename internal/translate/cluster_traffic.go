@@ -21,7 +21,10 @@ const httpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 func setTraffic(c *clusterv3.Cluster, t target) {
 	pool := t.traffic.Pool
 	c.CircuitBreakers = circuitBreakers(pool)
-	c.OutlierDetection, c.CommonLbConfig = outlierDetection(t.traffic.Outlier)
+	c.OutlierDetection = outlierDetection(t.traffic.Outlier)
+	if t.kind == clusterv3.Cluster_EDS {
+		c.CommonLbConfig = panicThreshold(t.traffic.Outlier)
+	}
 	if pool != nil {
 		if pool.ConnectTimeout > 0 {
 			c.ConnectTimeout = envoy.Duration(pool.ConnectTimeout)
@@ -122,11 +125,10 @@ func keepalive(pool *mesh.ConnectionPool) *clusterv3.UpstreamConnectionOptions {
 // seconds rounds up: the kernel's options know whole seconds, and not 0.
 func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
 
-// outlierDetection follows Istio: only what the user asked for ejects, and the
-// panic threshold is the user's, 0 by default.
-func outlierDetection(o *mesh.OutlierDetection) (*clusterv3.OutlierDetection, *clusterv3.Cluster_CommonLbConfig) {
+// outlierDetection follows Istio: only what the user asked for ejects.
+func outlierDetection(o *mesh.OutlierDetection) *clusterv3.OutlierDetection {
 	if o == nil {
-		return nil, nil
+		return nil
 	}
 	out := &clusterv3.OutlierDetection{
 		EnforcingSuccessRate:           envoy.UInt32(0),
@@ -153,9 +155,18 @@ func outlierDetection(o *mesh.OutlierDetection) (*clusterv3.OutlierDetection, *c
 	if o.MaxEjectionPercent > 0 {
 		out.MaxEjectionPercent = envoy.UInt32(uint32(o.MaxEjectionPercent))
 	}
-	return out, &clusterv3.Cluster_CommonLbConfig{
-		HealthyPanicThreshold: &typev3.Percent{Value: float64(o.MinHealthPercent)},
+	return out
+}
+
+// panicThreshold is below which share of healthy endpoints Envoy uses all of
+// them: the user's, else 0. At Envoy's own 50 % a rollout would send requests to
+// the pods that are leaving.
+func panicThreshold(o *mesh.OutlierDetection) *clusterv3.Cluster_CommonLbConfig {
+	percent := &typev3.Percent{}
+	if o != nil {
+		percent.Value = float64(o.MinHealthPercent)
 	}
+	return &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: percent}
 }
 
 // enforce: a count of 0 switches the check off.

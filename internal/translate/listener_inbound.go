@@ -133,7 +133,7 @@ func inboundHTTP(port int32) *hcmv3.HttpConnectionManager {
 			Domains: []string{"*"},
 			Routes: []*routev3.Route{{
 				Name:  "default",
-				Match: prefixMatch("/"),
+				Match: everyPath(),
 				Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 					ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: to},
 					Timeout:          envoy.Duration(0),

@@ -18,6 +18,10 @@ import (
 // the client's first bytes. Without a bound a server that speaks first hangs.
 const sniffTimeout = time.Second
 
+// connectAttempts is how many endpoints a TCP client is tried to be connected
+// to: one that has just died shall not cost a connection.
+const connectAttempts = 3
+
 // outboundCapture is the one outbound listener that is bound. Capture sends all
 // that leaves the pod here; Envoy hands it to the listener of the address that
 // was dialled, or keeps it if there is none. It must not read a byte before it
@@ -101,8 +105,9 @@ func addressListener(r mesh.Reader, name, address string, port int32) resource.B
 // outboundTCP passes bytes to a cluster, within the bounds of its policy.
 func outboundTCP(r mesh.Reader, s *mesh.Service, port int32, to string) *listenerv3.Filter {
 	m := &tcpproxyv3.TcpProxy{
-		StatPrefix:       to,
-		ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: to},
+		StatPrefix:         to,
+		ClusterSpecifier:   &tcpproxyv3.TcpProxy_Cluster{Cluster: to},
+		MaxConnectAttempts: envoy.UInt32(connectAttempts),
 	}
 	traffic := view.PolicyOf(r, s).For(nil, port)
 	if pool := traffic.Pool; pool != nil {

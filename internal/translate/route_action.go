@@ -54,7 +54,7 @@ func (b *routes) to(cluster string) *routev3.Route {
 	b.clusters = append(b.clusters, cluster)
 	return &routev3.Route{
 		Name:  "default",
-		Match: prefixMatch("/"),
+		Match: everyPath(),
 		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster},
 			Timeout:          envoy.Duration(0),
@@ -160,8 +160,8 @@ func (b *routes) allSniffed(action *routev3.RouteAction) bool {
 }
 
 // defaultRetryOn is what Istio retries where the user says nothing: only what
-// no server has begun to answer.
-const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled"
+// no server has seen, and what gRPC says it did not do.
+const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,reset-before-request"
 
 // retryPolicy is nil where the user wants no retries.
 func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {

@@ -10,13 +10,13 @@ import (
 	"github.com/meshwright/meshwright/internal/translate/envoy"
 )
 
-func prefixMatch(prefix string) *routev3.RouteMatch {
-	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: prefix}}
+func everyPath() *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
 }
 
 // routeMatch is what is left of a match for the proxy to compare.
 func routeMatch(m *mesh.HTTPMatch) *routev3.RouteMatch {
-	out := prefixMatch("/")
+	out := everyPath()
 	if m.URI != nil {
 		switch m.URI.Kind {
 		case mesh.MatchExact:

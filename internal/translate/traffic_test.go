@@ -66,9 +66,9 @@ func greeter(t *testing.T, ip string, port int) {
 				return
 			}
 			go func() {
-				defer c.Close()                   //nolint:errcheck // nothing is lost
-				fmt.Fprintln(c, "hello from "+ip) //nolint:errcheck // the client sees it
-				io.Copy(c, c)                     //nolint:errcheck,gosec // until the client ends
+				defer c.Close() //nolint:errcheck // nothing is lost
+				fmt.Fprintln(c, "hello from "+ip)
+				io.Copy(c, c) //nolint:errcheck,gosec // until the client ends
 			}()
 		}
 	}()

@@ -106,7 +106,7 @@ func virtualHost(r mesh.Reader, name string) resource.Built {
 		vh.Domains = []string{anyHost}
 		b.leaveALPN(vh)
 	case host == anyHost:
-		ok = catchAll(b, vh)
+		catchAll(b, vh)
 	default:
 		ok = serviceHost(b, vh, host) || otherHost(b, vh, host)
 	}
@@ -174,32 +174,31 @@ func otherHost(b *routes, vh *routev3.VirtualHost, host string) bool {
 
 // catchAll takes what no other virtual host of a port does: by the outbound
 // policy it passes or is refused, as Istio does.
-func catchAll(b *routes, vh *routev3.VirtualHost) bool {
+func catchAll(b *routes, vh *routev3.VirtualHost) {
 	vh.Domains = []string{anyHost}
 	if b.port == otherPort {
 		if vs := view.Claimant(b, mesh.MeshGateway, anyHost); vs != nil && len(vs.HTTP) > 0 {
 			vh.Routes = b.of(vs)
-			return true
+			return
 		}
 	}
 	if !view.Config(b).OutboundAllowAny {
 		vh.Routes = []*routev3.Route{{
 			Name:   "block_all",
-			Match:  prefixMatch("/"),
+			Match:  everyPath(),
 			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 502}},
 		}}
-		return true
+		return
 	}
 	b.clusters = append(b.clusters, passthroughCluster)
 	vh.Routes = []*routev3.Route{{
 		Name:  "allow_any",
-		Match: prefixMatch("/"),
+		Match: everyPath(),
 		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: passthroughCluster},
 			Timeout:          envoy.Duration(0),
 		}},
 	}}
-	return true
 }
 
 // gatewayHost routes one domain of a gateway's port. The one for "*" is always

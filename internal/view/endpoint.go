@@ -24,7 +24,8 @@ type Endpoint struct {
 
 // Endpoints joins the slices of a service with its pods and their nodes. labels
 // limits them to pods that have these; nil does not. They are sorted by address
-// and port; a pod that has two families is taken by its IPv4 address.
+// and port; a pod that has two families is taken by its IPv4 address. Those that
+// are leaving count as staying where no other is left.
 func Endpoints(l mesh.Lookup, s *mesh.Service, port *mesh.ServicePort, labels map[string]string) []Endpoint {
 	var out []Endpoint
 	for _, k := range l.List(slicesOfService(s.Namespace, s.Name)) {
@@ -46,7 +47,19 @@ func Endpoints(l mesh.Lookup, s *mesh.Service, port *mesh.ServicePort, labels ma
 		return cmp.Or(strings.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port), compareBool(a.Draining, b.Draining))
 	})
 	out = slices.CompactFunc(out, func(a, b Endpoint) bool { return a.Address == b.Address && a.Port == b.Port })
-	return withoutSecondFamily(out)
+	return keepLast(withoutSecondFamily(out))
+}
+
+// keepLast gives traffic to endpoints that are leaving where there are no
+// others, as kube-proxy does.
+func keepLast(list []Endpoint) []Endpoint {
+	if slices.ContainsFunc(list, func(e Endpoint) bool { return !e.Draining }) {
+		return list
+	}
+	for i := range list {
+		list[i].Draining = false
+	}
+	return list
 }
 
 func compareBool(a, b bool) int {

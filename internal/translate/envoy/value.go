@@ -3,7 +3,10 @@ package envoy
 import (
 	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	commondnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
+	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -55,6 +58,18 @@ func ADS(timeout time.Duration) *corev3.ConfigSource {
 		out.InitialFetchTimeout = Duration(timeout)
 	}
 	return out
+}
+
+// DNS is the kind of cluster whose endpoints are all addresses of a name, looked
+// up again when the answer expires.
+func DNS() *clusterv3.Cluster_CustomClusterType {
+	return &clusterv3.Cluster_CustomClusterType{
+		Name: "envoy.cluster.dns",
+		TypedConfig: Any(&dnsv3.DnsCluster{
+			RespectDnsTtl:   true,
+			DnsLookupFamily: commondnsv3.DnsLookupFamily_V4_PREFERRED,
+		}),
+	}
 }
 
 // Exact matches one string.
