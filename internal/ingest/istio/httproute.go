@@ -31,8 +31,9 @@ func (r reader) httpRoute(at *field.Path, m *networkingv1alpha3.HTTPRoute) (out 
 		if out.DirectStatus < 200 || out.DirectStatus > 599 {
 			r.refuse(at.Child("directResponse", "status"), "%d is not a final HTTP status; write one from 200 to 599", out.DirectStatus)
 		}
-	case m.GetDelegate() != nil:
-		out.DirectStatus = http.StatusNotImplemented
+	case m.GetDelegate() != nil, m.GetRedirect().GetPrefixRewrite() != "":
+		// Not served. A redirect without its path would lead back here.
+		out.DirectStatus, out.Redirect = http.StatusNotImplemented, nil
 	}
 	for i, match := range m.GetMatch() {
 		if value, ok := r.httpMatch(at.Child("match").Index(i), match); ok {

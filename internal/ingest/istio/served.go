@@ -100,6 +100,7 @@ var servedPeerAuthentication = newServed(
 var hints = map[protoreflect.FullName]string{
 	"istio.networking.v1alpha3.OutlierDetection.consecutive_errors":                     "Istio ignores it too: write consecutive5xxErrors or consecutiveGatewayErrors",
 	"istio.networking.v1alpha3.HTTPMatchRequest.query_params":                           "this match is left out, so that it catches no more than was meant",
+	"istio.networking.v1alpha3.HTTPRedirect.prefix_rewrite":                             "requests that match are answered with 501",
 	"istio.networking.v1alpha3.HTTPRoute.delegate":                                      "requests that match are answered with 501",
 	"istio.networking.v1alpha3.ClientTLSSettings.client_certificate":                    "the connection is made without a client certificate",
 	"istio.networking.v1alpha3.ClientTLSSettings.credential_name":                       "the connection is made without a client certificate",
