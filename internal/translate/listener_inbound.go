@@ -122,6 +122,7 @@ func mutualServer(l mesh.Lookup) *tlsv3.DownstreamTlsContext {
 func inboundHTTP(port int32) *hcmv3.HttpConnectionManager {
 	to := inboundName(port)
 	m := connectionManager("inbound_" + listenerName(anyAddress, port))
+	markUnreached(m)
 	m.ServerHeaderTransformation = hcmv3.HttpConnectionManager_PASS_THROUGH
 	m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
 	m.SetCurrentClientCertDetails = certDetails()

@@ -83,5 +83,6 @@ func route(_ mesh.Reader, name string) resource.Built {
 		Vhds:                     &routev3.Vhds{ConfigSource: envoy.ADS(0)},
 		ValidateClusters:         envoy.Bool(false),
 		IgnorePortInHostMatching: true,
+		ResponseHeadersToRemove:  []string{unreachedHeader},
 	}}
 }

@@ -180,7 +180,7 @@ func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
 		HostSelectionRetryMaxAttempts: 50,
 	}
 	if r == nil {
-		return out
+		return retryUnreached(out)
 	}
 	if r.Attempts <= 0 {
 		return nil
@@ -198,7 +198,7 @@ func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
 			out.RetryOn += ",retriable-status-codes"
 		}
 	}
-	return out
+	return retryUnreached(out)
 }
 
 func redirect(d *mesh.Redirect) *routev3.RedirectAction {
