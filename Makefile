@@ -39,7 +39,7 @@ test-e2e: ## Run end-to-end tests on a node of their own, or on one that is up (
 lint: ## Run the pinned linter on all modules
 	@$(CLUSTER_CLI) assets lint
 	@linter=$$($(CLUSTER_CLI) program golangci-lint) && for module in . $(NESTED); do \
-		echo "lint $$module"; (cd $$module && $$linter run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+		echo "lint $$module"; (cd $$module && $$linter run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 .PHONY: vet
 vet: ## Run go vet on all modules
