@@ -141,7 +141,7 @@ func printFindings(out io.Writer, format string, findings []finding) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "KIND\tNAMESPACE/NAME\tFIELD\tREASON\tMESSAGE") //nolint:errcheck // Flush tells
+	fmt.Fprintln(table, "KIND\tNAMESPACE/NAME\tFIELD\tREASON\tMESSAGE")
 	for _, f := range findings {
 		field := f.Field
 		if field == "" {
@@ -151,7 +151,7 @@ func printFindings(out io.Writer, format string, findings []finding) error {
 		if f.Namespace != "" {
 			name = f.Namespace + "/" + f.Name
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", f.Kind, name, field, f.Reason, f.Message) //nolint:errcheck // Flush tells
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", f.Kind, name, field, f.Reason, f.Message)
 	}
 	return table.Flush()
 }

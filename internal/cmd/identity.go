@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -49,7 +48,7 @@ var discoveryServices = []string{"*"}
 //	s := id.grpcServer(log)                        // TLS, and the CSR service
 //	…register the ADS server on s; it asks id.peers.ByCertificate(ctx) who calls…
 //	go s.Serve(listener of :15012)
-//	mux.Handle("/debug/…", id.protect(handler))    // on :15014
+//	mux.Handle("/debug/…", id.debug.Protect(handler)) // on :15014
 //	group.Go(func() error { return id.run(ctx) })  // Secret and ConfigMaps, every replica
 type identity struct {
 	options identityOptions
@@ -115,6 +114,3 @@ func (id *identity) grpcServer(log logr.Logger, options ...grpc.ServerOption) *g
 	server.Register(s, server.Config{Callers: id.peers, Authorities: id.holder, Life: id.options.Life, Now: time.Now, Log: log})
 	return s
 }
-
-// protect guards an HTTP endpoint for people.
-func (id *identity) protect(next http.Handler) http.Handler { return id.debug.Protect(next) }

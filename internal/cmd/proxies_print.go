@@ -61,9 +61,9 @@ func printProxies(out io.Writer, form string, rows []proxyRow, now time.Time) er
 		titles = append(titles, "DISCOVERY", "SERVICEACCOUNT", "RESOURCES", "NACKS", "REFUSED")
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, strings.Join(titles, "\t")) //nolint:errcheck // Flush tells
+	fmt.Fprintln(table, strings.Join(titles, "\t"))
 	for _, r := range rows {
-		fmt.Fprintln(table, strings.Join(proxyCells(r, wide, now), "\t")) //nolint:errcheck // Flush tells
+		fmt.Fprintln(table, strings.Join(proxyCells(r, wide, now), "\t"))
 	}
 	return table.Flush()
 }

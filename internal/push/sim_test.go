@@ -318,9 +318,4 @@ func (s *sim) refusesVirtualHosts() bool {
 	return false
 }
 
-// sortedObjects are the keys of all objects, for a choice by a seeded source.
-func (w *world) sortedObjects() []mesh.Key {
-	return slices.SortedFunc(maps.Keys(w.objects), mesh.Key.Compare)
-}
-
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }

@@ -3,6 +3,7 @@ package redirect
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -224,7 +225,7 @@ func originalDestination(conn *net.TCPConn) (string, error) {
 	if err == nil {
 		err = inner
 	}
-	if _, isErrno := err.(syscall.Errno); err != nil && !isErrno {
+	if errno := syscall.Errno(0); err != nil && !errors.As(err, &errno) {
 		return "", fmt.Errorf("read original destination: %w", err)
 	}
 	return address.String(), err

@@ -44,7 +44,7 @@ func once(ctx context.Context, url string) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	return resp.StatusCode, body, err
 }
@@ -74,7 +74,7 @@ func load(ctx context.Context, w io.Writer, args []string) error {
 	}
 	n, err := strconv.Atoi(args[0])
 	if err != nil || n < 1 || n > 100000 {
-		return fmt.Errorf("N is 1 to 100000, not %q", args[0])
+		return fmt.Errorf("number of requests N is 1 to 100000, not %q", args[0])
 	}
 	callers, err := strconv.Atoi(args[1])
 	if err != nil || callers < 1 || callers > 64 {
@@ -137,7 +137,7 @@ func raw(ctx context.Context, w io.Writer, address string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // only read
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	buf := make([]byte, 256)
 	n, err := conn.Read(buf)

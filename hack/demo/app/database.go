@@ -32,7 +32,7 @@ func goods(ctx context.Context, address string) ([]row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", address, err)
 	}
-	defer found.Close()
+	defer found.Close() //nolint:errcheck // only read
 	var rows []row
 	for found.Next() {
 		var r row

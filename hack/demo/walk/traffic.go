@@ -47,7 +47,7 @@ func (w *walk) fromOutside(ctx context.Context, path string) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
