@@ -351,8 +351,9 @@ func (c *composer) notBefore() time.Time {
 	if wait == 0 {
 		return time.Time{}
 	}
+	until := e.clock().Add(wait)
 	time.AfterFunc(wait, func() { e.post(func() { e.queue(s) }) })
-	return e.clock().Add(wait)
+	return until
 }
 
 // ripe reports whether nothing that the client has may name it any more.

@@ -198,14 +198,22 @@ func (e *Engine) step() {
 // Connect makes a stream for a proxy that was identified. It is sent nothing
 // until it asks.
 func (e *Engine) Connect(p mesh.Proxy) cache.Stream {
-	s := &stream{engine: e, proxy: p, connected: e.clock(), pushes: make(chan *cache.Push, 1)}
+	s := &stream{engine: e, proxy: p, connected: e.clock(), pushes: make(chan *cache.Push, 1), backlog: make(chan struct{}, maxBacklog)}
 	e.post(func() { e.connect(s) })
 	return s
 }
 
 // Request implements cache.Stream.
 func (s *stream) Request(r *cache.Request) {
-	s.engine.post(func() { s.engine.request(s, r) })
+	select {
+	case s.backlog <- struct{}{}:
+	case <-s.engine.stopped:
+		return
+	}
+	s.engine.post(func() {
+		<-s.backlog
+		s.engine.request(s, r)
+	})
 }
 
 // Pushes implements cache.Stream. It is closed when the engine stops.

@@ -196,7 +196,10 @@ func (w *world) pump() {
 func (s *sim) work() bool {
 	moved := false
 	if !s.slow && len(s.unsent) > 0 {
-		for _, r := range s.unsent {
+		for i, r := range s.unsent {
+			if i%maxBacklog == maxBacklog-1 {
+				s.world.engine.step()
+			}
 			s.note("-> %s +%v -%v held %d answers %q %s", path.Base(r.GetTypeUrl()), r.GetResourceNamesSubscribe(), r.GetResourceNamesUnsubscribe(), len(r.GetInitialResourceVersions()), r.GetResponseNonce(), r.GetErrorDetail().GetMessage())
 			s.stream.Request(&cache.Request{
 				Type: resource.TypeURL(r.GetTypeUrl()), Subscribe: r.GetResourceNamesSubscribe(), Unsubscribe: r.GetResourceNamesUnsubscribe(),

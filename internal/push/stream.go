@@ -11,8 +11,12 @@ import (
 // type. What is over is answered once and not remembered.
 const maxUnknown = 4096
 
-// stream is one connected proxy. All fields but pushes belong to the engine's
-// goroutine.
+// maxBacklog is how many requests of one stream may wait for the engine. A client
+// that sends more is not read from.
+const maxBacklog = 64
+
+// stream is one connected proxy. All fields but the channels belong to the
+// engine's goroutine.
 type stream struct {
 	// computation is that of the proxy's facts.
 	computation
@@ -20,6 +24,7 @@ type stream struct {
 	proxy     mesh.Proxy
 	connected time.Time
 	pushes    chan *cache.Push
+	backlog   chan struct{}
 
 	facts mesh.Facts
 	// subs are the subscriptions by rank of their type.

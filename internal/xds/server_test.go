@@ -3,6 +3,8 @@ package xds_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -103,15 +105,31 @@ func client(t *testing.T) *adsclient.Client {
 	return c
 }
 
-// until lets a client run until it holds a name.
+// open connects a client until the test ends.
+func (h *harness) open(t *testing.T, c *adsclient.Client) *adsclient.Session {
+	t.Helper()
+	s, err := adsclient.Open(h.ctx, h.conn, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// until connects a client until it holds a name.
 func (h *harness) until(t *testing.T, c *adsclient.Client, typ resource.TypeURL, name string) {
 	t.Helper()
-	err := c.Run(h.ctx, h.conn, func(*discoveryv3.DeltaDiscoveryResponse) bool {
-		return c.Holds[typ][name].Body == nil
-	})
-	if err != nil {
+	s := h.open(t, c)
+	if err := s.Await(h.ctx, func(c *adsclient.Client) bool { return c.Holds[typ][name].Body != nil }); err != nil {
 		t.Fatalf("wait for %s: %v", name, err)
 	}
+	s.Close()
+}
+
+// end connects a client and returns why its stream ended.
+func (h *harness) end(t *testing.T, c *adsclient.Client) error {
+	t.Helper()
+	return h.open(t, c).Await(h.ctx, func(*adsclient.Client) bool { return false })
 }
 
 func TestAProxyIsServedAndAfterAReconnectOnlyWhatDiffers(t *testing.T) {
@@ -136,14 +154,27 @@ func TestAProxyIsServedAndAfterAReconnectOnlyWhatDiffers(t *testing.T) {
 	}
 }
 
+// unread is a stream that must not be read from.
+type unread struct {
+	grpc.ServerStream
+	ctx context.Context
+	t   *testing.T
+}
+
+func (u unread) Context() context.Context                       { return u.ctx }
+func (u unread) Send(*discoveryv3.DeltaDiscoveryResponse) error { return io.EOF }
+func (u unread) Recv() (*discoveryv3.DeltaDiscoveryRequest, error) {
+	u.t.Error("a proxy was listened to before Synced")
+	return nil, io.EOF
+}
+
 func TestNobodyIsServedBeforeTheSourcesAreRead(t *testing.T) {
 	h := start(t, nil)
 	h.engine.Apply([]mesh.Change{config()})
-	ctx, cancel := context.WithTimeout(h.ctx, 200*time.Millisecond)
-	defer cancel()
-	err := client(t).Run(ctx, h.conn, nil)
-	if status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("before Synced: %v, want no answer", err)
+	ctx, cancel := context.WithCancel(h.ctx)
+	cancel()
+	if err := h.server.DeltaAggregatedResources(unread{ctx: ctx, t: t}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 	h.engine.Synced()
 	h.until(t, client(t), resource.Listener, "virtualOutbound")
@@ -168,7 +199,7 @@ func TestAProxyMayAskOnlyAsItself(t *testing.T) {
 			h := start(t, callers{c.who})
 			h.engine.Apply([]mesh.Change{config(), c.pod})
 			h.engine.Synced()
-			err := adsclient.New(&corev3.Node{Id: c.node}).Run(h.ctx, h.conn, nil)
+			err := h.end(t, adsclient.New(&corev3.Node{Id: c.node}))
 			if status.Code(err) != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
@@ -180,17 +211,13 @@ func TestAProxyWaitsForItsPod(t *testing.T) {
 	h := start(t, callers{spiffe.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "front"}})
 	h.engine.Apply([]mesh.Change{config()})
 	h.engine.Synced()
-	served := make(chan error, 1)
-	c := client(t)
-	go func() {
-		served <- c.Run(h.ctx, h.conn, func(*discoveryv3.DeltaDiscoveryResponse) bool { return false })
-	}()
+	s := h.open(t, client(t))
 	// The pod is known without its address first, as informers tell it.
 	early := pod("front")
 	early.Value = &mesh.Workload{Namespace: "shop", Name: "front-1", ServiceAccount: "front", Meshed: true}
 	h.engine.Apply([]mesh.Change{early})
 	h.engine.Apply([]mesh.Change{pod("front")})
-	if err := <-served; err != nil {
+	if err := s.Await(h.ctx, func(c *adsclient.Client) bool { return c.Responses > 0 }); err != nil {
 		t.Errorf("after the pod is known: %v", err)
 	}
 }
@@ -199,10 +226,12 @@ func TestClosingSendsProxiesElsewhere(t *testing.T) {
 	h := start(t, nil)
 	h.engine.Apply([]mesh.Change{config()})
 	h.engine.Synced()
-	err := client(t).Run(h.ctx, h.conn, func(*discoveryv3.DeltaDiscoveryResponse) bool {
-		h.server.Close()
-		return true
-	})
+	s := h.open(t, client(t))
+	if err := s.Await(h.ctx, func(c *adsclient.Client) bool { return c.Responses > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	h.server.Close()
+	err := s.Await(h.ctx, func(*adsclient.Client) bool { return false })
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want Unavailable", err)
 	}
@@ -237,7 +266,7 @@ func TestRefusedBytesAreReportedAndNotSentAgain(t *testing.T) {
 		}
 		return ""
 	}
-	go func() { _ = c.Run(h.ctx, h.conn, nil) }()
+	h.open(t, c)
 	inSync := func(p cache.ProxyState) bool { return p.InSync && len(p.Types) == 5 }
 	h.eventually(t, inSync)
 
@@ -266,7 +295,7 @@ func TestDebugShowsProxiesInSync(t *testing.T) {
 	h.engine.Apply([]mesh.Change{config(), service("back-1")})
 	h.engine.Synced()
 	c := client(t)
-	go func() { _ = c.Run(h.ctx, h.conn, nil) }()
+	h.open(t, c)
 	h.eventually(t, func(p cache.ProxyState) bool { return p.InSync && len(p.Types) == 5 })
 	w := httptest.NewRecorder()
 	xds.DebugHandler(h.engine).ServeHTTP(w, httptest.NewRequestWithContext(h.ctx, "GET", xds.DebugPath, nil))

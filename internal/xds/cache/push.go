@@ -68,7 +68,7 @@ type Request struct {
 
 // Stream is one connected proxy, as the xDS server sees it.
 type Stream interface {
-	// Request hands over a request. It does not block.
+	// Request hands over a request. It blocks while too many of this stream wait.
 	Request(*Request)
 	// Pushes gives what to write. There is no second push before Written.
 	Pushes() <-chan *Push
