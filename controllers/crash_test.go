@@ -96,7 +96,7 @@ func TestKilledAtAnyWriteItConverges(t *testing.T) {
 		done  func() bool
 	}{
 		{"install", func() { w.create("prod", "  profile: minimal\n") }, isReady},
-		{"change", func() { w.change("prod", func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault }) }, isReady},
+		{"change", func() { w.change(func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault }) }, isReady},
 		{"remove", func() { leftovers, _ = w.leaveBehind(); _ = w.client.Delete(w.ctx, w.get("prod")) }, isGone},
 	}
 	want := map[string][]string{} // by phase, from the first round, in which nobody dies
@@ -169,7 +169,7 @@ func TestSecondReplicaTakesOver(t *testing.T) {
 		}
 		return nil
 	})
-	w.change("prod", func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault })
+	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault })
 	w.ready("prod")
 	// Who lost the lease must not go on as if it led.
 	if err := stopFirst(); err == nil {

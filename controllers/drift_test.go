@@ -137,7 +137,7 @@ func TestScaledByHandGoesBackWithoutARestartOfPods(t *testing.T) {
 	}
 	w.eventually("it has one replica again", func() error {
 		if err := w.client.Get(w.ctx, key, &d); err != nil || *d.Spec.Replicas != 1 {
-			return fmt.Errorf("%d replicas, %v", *d.Spec.Replicas, err)
+			return fmt.Errorf("%d replicas, %w", *d.Spec.Replicas, err)
 		}
 		return nil
 	})
@@ -152,7 +152,7 @@ func TestDeletedInventoryIsMadeUpFor(t *testing.T) {
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	first := w.ready("prod").Status.ActiveRevision
-	w.change("prod", func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault })
+	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Profile = v1alpha1.ProfileDefault })
 	w.ready("prod")
 	keys := w.ownKeys()
 	const inventory = "ConfigMap mesh-system/meshwright-inventory-prod"

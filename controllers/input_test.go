@@ -65,7 +65,7 @@ func TestMistakesStallWithFieldAndFixAndMend(t *testing.T) {
 			w := &world{T: t, client: w.client, ctx: w.ctx}
 			good := w.ready("prod").Status.ActiveRevision
 			keys := w.ownKeys()
-			w.change("prod", tc.spoil)
+			w.change(tc.spoil)
 			c := w.condition("prod", v1alpha1.ConditionStalled, tc.reason)
 			for _, part := range tc.says {
 				if !strings.Contains(c.Message, part) {
@@ -76,7 +76,7 @@ func TestMistakesStallWithFieldAndFixAndMend(t *testing.T) {
 			if after := w.ownKeys(); strings.Join(after, " ") != strings.Join(keys, " ") {
 				t.Errorf("the mesh that serves was touched: %v, was %v", after, keys)
 			}
-			w.change("prod", tc.mend)
+			w.change(tc.mend)
 			if now := w.ready("prod").Status.ActiveRevision; now != good {
 				t.Errorf("revision is %s after the mistake, was %s", now, good)
 			}

@@ -70,8 +70,8 @@ func TestMeshInstallComesUpAndSaysSo(t *testing.T) {
 		t.Errorf("the spec was written: generation is %d", install.Generation)
 	}
 	for _, f := range install.ManagedFields {
-		if f.Manager != "git" && strings.Contains(string(f.FieldsV1.Raw), `"f:spec"`) {
-			t.Errorf("%s manages fields of the spec: %s", f.Manager, f.FieldsV1.Raw)
+		if f.Manager != "git" && strings.Contains(f.FieldsV1.GetRawString(), `"f:spec"`) {
+			t.Errorf("%s manages fields of the spec: %s", f.Manager, f.FieldsV1.GetRawString())
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestNothingPointsAtARevisionBeforeItIsReady(t *testing.T) {
 	w.eventually("the Deployments are there", func() error {
 		var list appsv1.DeploymentList
 		if err := w.client.List(w.ctx, &list, client.InNamespace("mesh-system")); err != nil || len(list.Items) != 2 {
-			return fmt.Errorf("%d Deployments, %v", len(list.Items), err)
+			return fmt.Errorf("%d Deployments, %w", len(list.Items), err)
 		}
 		return nil
 	})
@@ -164,7 +164,7 @@ func TestConfigurationChangeReplacesTheRevisionInOrder(t *testing.T) {
 	w.create("prod", "  profile: minimal\n")
 	first := w.ready("prod").Status.ActiveRevision
 
-	w.change("prod", func(spec *v1alpha1.MeshInstallSpec) {
+	w.change(func(spec *v1alpha1.MeshInstallSpec) {
 		mode := v1alpha1.MTLSStrict
 		spec.MeshConfig = &v1alpha1.MeshConfig{MTLS: &mode}
 	})
@@ -216,7 +216,7 @@ func TestOldRevisionServesUntilTheNewOneIsReadyAndGoesBackUnharmed(t *testing.T)
 	first = old.Status.ActiveRevision
 
 	setMode := func(mode v1alpha1.MTLSMode) {
-		w.change("prod", func(spec *v1alpha1.MeshInstallSpec) { spec.MeshConfig = &v1alpha1.MeshConfig{MTLS: &mode} })
+		w.change(func(spec *v1alpha1.MeshInstallSpec) { spec.MeshConfig = &v1alpha1.MeshConfig{MTLS: &mode} })
 	}
 	setMode(v1alpha1.MTLSStrict)
 	w.condition("prod", v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing)

@@ -85,7 +85,7 @@ func TestRemovalLeavesNothingOfOurs(t *testing.T) {
 	w.runPods(everything)
 	w.create("prod", "  profile: demo\n")
 	w.ready("prod")
-	w.change("prod", func(spec *v1alpha1.MeshInstallSpec) { spec.Profile = v1alpha1.ProfileDefault })
+	w.change(func(spec *v1alpha1.MeshInstallSpec) { spec.Profile = v1alpha1.ProfileDefault })
 	w.ready("prod")
 	ours, others := w.leaveBehind()
 	pod := w.pod("prod")
@@ -103,7 +103,7 @@ func TestRemovalLeavesNothingOfOurs(t *testing.T) {
 	}
 	w.eventually("the MeshInstall is gone", func() error {
 		if err := w.client.Get(w.ctx, client.ObjectKey{Name: "prod"}, &v1alpha1.MeshInstall{}); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("it is there: %v", err)
+			return fmt.Errorf("it is there: %w", err)
 		}
 		return nil
 	})

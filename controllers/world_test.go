@@ -230,7 +230,7 @@ func (w *world) writeBundle(ctx context.Context, o *unstructured.Unstructured) e
 func everything(string) bool { return true }
 
 // create makes a MeshInstall from the lines of its spec.
-func (w *world) create(name, spec string) *v1alpha1.MeshInstall {
+func (w *world) create(name, spec string) {
 	w.Helper()
 	install := &v1alpha1.MeshInstall{}
 	if err := yaml.UnmarshalStrict([]byte("spec:\n  version: v0.1.0\n"+spec), install); err != nil {
@@ -240,7 +240,6 @@ func (w *world) create(name, spec string) *v1alpha1.MeshInstall {
 	if err := w.client.Create(w.ctx, install, client.FieldOwner("git")); err != nil {
 		w.Fatal(err)
 	}
-	return install
 }
 
 // remove deletes a MeshInstall and waits until it is gone; an operator must be
@@ -253,7 +252,7 @@ func (w *world) remove(name string) {
 	}
 	w.eventually("MeshInstall "+name+" is gone", func() error {
 		if err := w.client.Get(w.ctx, client.ObjectKey{Name: name}, install); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("it is there, with finalizers %v, %v", install.Finalizers, err)
+			return fmt.Errorf("it is there, with finalizers %v: %w", install.Finalizers, err)
 		}
 		return nil
 	})
@@ -286,7 +285,7 @@ func (w *world) sweep() {
 				return err
 			}
 			if err := w.client.Get(w.ctx, client.ObjectKeyFromObject(install), install); !apierrors.IsNotFound(err) {
-				return fmt.Errorf("it is there, with finalizers %v, %v", install.Finalizers, err)
+				return fmt.Errorf("it is there, with finalizers %v: %w", install.Finalizers, err)
 			}
 			return nil
 		})
@@ -296,10 +295,10 @@ func (w *world) sweep() {
 	}
 }
 
-// change edits the spec as its owner in Git does.
-func (w *world) change(name string, edit func(*v1alpha1.MeshInstallSpec)) {
+// change edits the spec of the MeshInstall prod as its owner in Git does.
+func (w *world) change(edit func(*v1alpha1.MeshInstallSpec)) {
 	w.Helper()
-	install := w.get(name)
+	install := w.get("prod")
 	before := install.DeepCopy()
 	edit(&install.Spec)
 	if err := w.client.Patch(w.ctx, install, client.MergeFrom(before), client.FieldOwner("git")); err != nil {
