@@ -32,9 +32,9 @@ const addressDeadline = 2 * time.Minute
 func (r *Reconciler) steps() []step {
 	return []step{
 		{"claim", r.claim},
-		{"hold", r.hold},
 		{"render", r.render},
 		{"permit", r.permit},
+		{"hold", r.hold},
 		{"observe", r.observe},
 		{"record", r.record},
 		{"apply", r.apply},
@@ -70,7 +70,8 @@ func older(a, b *v1alpha1.MeshInstall) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// hold adds our finalizer.
+// hold adds our finalizer, before anything is made. What was refused until
+// here has nothing to remove, and perhaps no rights to look for it.
 func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 	before := s.install.DeepCopy()
 	if !controllerutil.AddFinalizer(s.install, Finalizer) {
