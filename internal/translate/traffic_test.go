@@ -134,13 +134,19 @@ func server(t *testing.T, m *meshtest.Mesh, in inbound) *envoy.Proxy {
 	return envoy.Start(t, ads.Serve(t, resources, newSVID(t, "shop", in.account)).Bootstrap("server"))
 }
 
-// get asks an address for http://host/path and returns status and body.
+// get asks an address for http://host/path and returns status and body. A status
+// of 0 comes with an error's text.
 func get(t *testing.T, address, url string) (int, string) {
 	t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}}
 	defer transport.CloseIdleConnections()
+	return roundTrip(t, transport, url)
+}
+
+func roundTrip(t *testing.T, transport http.RoundTripper, url string) (int, string) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)

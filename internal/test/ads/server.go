@@ -22,6 +22,7 @@ import (
 // Server is a control plane with one answer for everybody.
 type Server struct {
 	address string
+	grpc    *grpc.Server
 
 	mu sync.Mutex
 	// rejected are the errors that Envoy answered with.
@@ -62,13 +63,12 @@ func Serve(t testing.TB, resources map[resource.TypeURL]map[string]proto.Message
 		ClassifyDelta: func(r *cachev3.DeltaRequest) string { return r.GetTypeUrl() },
 		Caches:        caches,
 	}
-	s := &Server{types: map[string]bool{}}
+	s := &Server{types: map[string]bool{}, grpc: grpc.NewServer()}
 	lis, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // no name to look up
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.address = lis.Addr().String()
-	server := grpc.NewServer()
 	xds := serverv3.NewServer(t.Context(), mux, serverv3.CallbackFuncs{
 		StreamDeltaRequestFunc: func(_ int64, r *discoveryv3.DeltaDiscoveryRequest) error {
 			s.note(r.GetTypeUrl(), r.GetErrorDetail().GetMessage())
@@ -79,10 +79,10 @@ func Serve(t testing.TB, resources map[resource.TypeURL]map[string]proto.Message
 			return nil
 		},
 	})
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, xds)
-	secretv3.RegisterSecretDiscoveryServiceServer(server, xds)
-	go server.Serve(lis) //nolint:errcheck // ends with the test
-	t.Cleanup(server.Stop)
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(s.grpc, xds)
+	secretv3.RegisterSecretDiscoveryServiceServer(s.grpc, xds)
+	go s.grpc.Serve(lis) //nolint:errcheck // ends with the test
+	t.Cleanup(s.grpc.Stop)
 	return s
 }
 
@@ -102,6 +102,17 @@ func (s *Server) Rejected() []string {
 	return append([]string(nil), s.rejected...)
 }
 
+// Unix makes the server answer at a Unix socket too, for proxies in another
+// network namespace. The path is absolute.
+func (s *Server) Unix(t testing.TB, path string) {
+	t.Helper()
+	lis, err := net.Listen("unix", path) //nolint:noctx // no name to look up
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.grpc.Serve(lis) //nolint:errcheck // ends with the test
+}
+
 // Address is where the server answers, host:port.
 func (s *Server) Address() string { return s.address }
 
@@ -109,16 +120,19 @@ func (s *Server) Address() string { return s.address }
 func (s *Server) Bootstrap(id string) []byte { return Bootstrap(id, s.address, s.address) }
 
 // Bootstrap is a bootstrap in JSON for a proxy with this node id, that asks one
-// address for its configuration by delta ADS and another for its certificate.
+// address for its configuration by delta ADS and another for its certificate. An
+// address is host:port, or the path of a Unix socket.
 func Bootstrap(id, xds, sds string) []byte {
 	cluster := func(name, address string) string {
-		host, port, _ := net.SplitHostPort(address)
+		at := fmt.Sprintf(`"pipe": {"path": %q}`, address)
+		if host, port, err := net.SplitHostPort(address); err == nil {
+			at = fmt.Sprintf(`"socket_address": {"address": %q, "port_value": %s}`, host, port)
+		}
 		return fmt.Sprintf(`{"name": %q, "type": "STATIC", "connect_timeout": "5s",
   "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
     "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "explicit_http_config": {"http2_protocol_options": {}}}},
-  "load_assignment": {"cluster_name": %q, "endpoints": [{"lb_endpoints": [{"endpoint": {"address":
-    {"socket_address": {"address": %q, "port_value": %s}}}}]}]}}`, name, name, host, port)
+  "load_assignment": {"cluster_name": %q, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {%s}}}]}]}}`, name, name, at)
 	}
 	return fmt.Appendf(nil, `{
 "node": {"id": %q, "cluster": "test"},
