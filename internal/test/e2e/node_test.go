@@ -98,6 +98,32 @@ func TestMachineReachesPodsServicesAndNodePorts(t *testing.T) {
 	}
 }
 
+// The API server calls webhooks from the node's own network.
+func TestNodeReachesAService(t *testing.T) {
+	t.Parallel()
+	cluster := Connect(t)
+	namespace := cluster.Namespace(t)
+	cluster.Deploy(t, namespace, App{Name: "server"})
+	service, err := cluster.Client.CoreV1().Services(namespace).Get(t.Context(), "server", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster.Apply(t, namespace, `
+apiVersion: v1
+kind: Pod
+metadata: {name: node, labels: {app: node}}
+spec:
+  hostNetwork: true
+  restartPolicy: Never
+  containers:
+  - {name: app, image: "`+AppImage+`", imagePullPolicy: Never, args: [get, "http://`+service.Spec.ClusterIP+`:8080/"]}
+`)
+	cluster.Kubectl(t, "--namespace", namespace, "wait", "pod/node", "--for=jsonpath={.status.phase}=Succeeded", "--timeout", Timeout.String())
+	if printed := cluster.Kubectl(t, "--namespace", namespace, "logs", "node"); !strings.Contains(printed, `"status":200`) {
+		t.Errorf("the node got %q, want an answer of the Service", printed)
+	}
+}
+
 func TestImageOfMeshwrightRunsBothPrograms(t *testing.T) {
 	t.Parallel()
 	cluster := Connect(t)
