@@ -49,9 +49,9 @@ func (c Cluster) path(names ...string) string {
 	return filepath.Join(append([]string{c.Dir}, names...)...)
 }
 
-// link is the name of the interface on the machine's side, at most 15
+// Link is the name of the interface on the machine's side, at most 15
 // characters.
-func (c Cluster) link() string {
+func (c Cluster) Link() string {
 	sum := fnv.New32a()
 	fmt.Fprint(sum, c.Dir)
 	return fmt.Sprintf("mw-%08x", sum.Sum32())
@@ -59,7 +59,7 @@ func (c Cluster) link() string {
 
 // cgroup is the name of the cluster's cgroup, below the root of each hierarchy.
 // Clusters of the same name of several users do not meet.
-func (c Cluster) cgroup() string { return "meshwright-" + c.Name + c.link()[2:] }
+func (c Cluster) cgroup() string { return "meshwright-" + c.Name + c.Link()[2:] }
 
 // state is what Start writes down for those who come after it.
 type state struct {

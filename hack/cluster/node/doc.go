@@ -9,7 +9,9 @@
 // Several clusters run beside each other, told apart by name.
 //
 // The machine reaches a cluster's node, Pods and Services by a veth pair whose
-// other end is the node's eth0. A node has no way to the internet.
+// other end is the node's eth0. A node has no way to the internet. Nothing gives
+// Services of type LoadBalancer an address: they stay pending, and their
+// NodePorts answer.
 //
 // Start (up.go) and Stop (down.go) are the callers' side; Init (init.go) and
 // Supervise (supervise.go) run inside the namespaces.

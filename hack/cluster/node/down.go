@@ -39,7 +39,7 @@ func (c Cluster) stop() error {
 	return errors.Join(
 		s.Init.kill(stopTimeout),
 		removeCgroup(c.cgroup(), stopTimeout),
-		removeLink(c.link()),
+		removeLink(c.Link()),
 		c.removeFiles(),
 	)
 }

@@ -107,7 +107,7 @@ func (c Cluster) launch(out io.Writer, archives []string) (s state, err error) {
 	if err := errors.Join(c.writeState(s), c.writeFiles(slot), c.writePKI(slot)); err != nil {
 		return s, err
 	}
-	if err := connect(c.link(), slot, first.PID); err != nil {
+	if err := connect(c.Link(), slot, first.PID); err != nil {
 		return s, err
 	}
 	if _, err := started.Write([]byte{1}); err != nil {
