@@ -94,7 +94,11 @@ func TestAnotherNamespaceStallsWithWhatAnAdministratorApplies(t *testing.T) {
 			t.Errorf("message lacks %q:\n%s", part, c.Message)
 		}
 	}
-	for _, c := range w.get("prod").Status.Conditions {
+	install := w.get("prod")
+	if len(install.Finalizers) > 0 {
+		t.Errorf("its removal would look where the operator has no rights, held by %v", install.Finalizers)
+	}
+	for _, c := range install.Status.Conditions {
 		if c.Type == v1alpha1.ConditionReady && strings.Contains(c.Message, "\n") {
 			t.Errorf("Ready's message is a column of kubectl get, and has several lines:\n%s", c.Message)
 		}
