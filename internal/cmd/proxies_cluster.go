@@ -15,12 +15,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/meshwright/meshwright/internal/authn"
 )
@@ -127,16 +127,17 @@ func forwarder(config *rest.Config, client kubernetes.Interface) func(context.Co
 		if err != nil {
 			return "", err
 		}
-		tunnel, err := portforward.NewSPDYOverWebsocketDialer(url, config)
+		tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)
 		if err != nil {
 			return "", err
 		}
 		// WebSockets pass proxies that SPDY does not; older servers know only SPDY.
-		dialer := portforward.NewFallbackDialer(tunnel, spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url), func(err error) bool {
+		plain := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+		dialer := portforward.NewFallbackDialerForStreaming(tunnel, plain, func(err error) bool {
 			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 		})
 		ready, failed := make(chan struct{}), make(chan error, 1)
-		f, err := portforward.NewOnAddressesWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", debugPort)}, ready, io.Discard, io.Discard)
+		f, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", debugPort)}, ready, io.Discard, io.Discard)
 		if err != nil {
 			return "", err
 		}

@@ -65,6 +65,28 @@ func (c *cluster) asUser(name string) kubernetes.Interface {
 	return kubernetes.NewForConfigOrDie(config)
 }
 
+// shipDebugRights applies what the operator's chart ships for the debug
+// endpoints and returns the binding.
+func shipDebugRights(t *testing.T, c *cluster) (binding client.Object) {
+	t.Helper()
+	shipped, err := plan.Operator("meshwright-operator", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range shipped {
+		if !strings.HasPrefix(o.GetName(), debugAccount) {
+			continue
+		}
+		if err := c.client.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if o.GetKind() == "ClusterRoleBinding" {
+			binding = o
+		}
+	}
+	return binding
+}
+
 // TestProxiesAsksDiscoveryWithATokenOfItsReader joins the command and a
 // discovery that authenticates over a real API server, with the rights that the
 // operator's chart ships. Only the forwarded port is a short cut: nothing runs
@@ -72,21 +94,7 @@ func (c *cluster) asUser(name string) kubernetes.Interface {
 func TestProxiesAsksDiscoveryWithATokenOfItsReader(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "mesh-system", "shop")
-	shipped, err := plan.Operator("meshwright-operator", map[string]any{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var binding client.Object
-	for _, o := range shipped {
-		if strings.HasPrefix(o.GetName(), debugAccount) {
-			if err := c.client.Create(t.Context(), o); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if o.GetKind() == "ClusterRoleBinding" && strings.HasPrefix(o.GetName(), debugAccount) {
-			binding = o
-		}
-	}
+	binding := shipDebugRights(t, c)
 	c.apply(t, readers)
 	c.apply(t, discoveryPod("away-1", "False"))
 	d := c.discover(t, "--secure-address", freeAddress(t), "--namespace", "mesh-system")
@@ -100,7 +108,7 @@ func TestProxiesAsksDiscoveryWithATokenOfItsReader(t *testing.T) {
 		}
 		return got, err
 	}
-	direct := func(context.Context, *corev1.Pod) (string, error) { return d.http, nil }
+	direct := func(ctx context.Context, _ *corev1.Pod) (string, error) { return d.http, ctx.Err() }
 
 	t.Run("no pod that is not ready is asked", func(t *testing.T) {
 		if _, err := read("looker", direct); err == nil || !strings.Contains(err.Error(), "no discovery pod is ready, of 1") {
