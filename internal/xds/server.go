@@ -22,9 +22,11 @@ import (
 
 const (
 	// maxStarting bounds how many proxies are brought up at once, and
-	// startingFor how long one may take a place.
+	// startingFor how long one may take a place. One that comes back with what it
+	// holds may need nothing at all: it takes its place for resumingFor.
 	maxStarting = 64
 	startingFor = 5 * time.Second
+	resumingFor = 250 * time.Millisecond
 	// maxRequest is what a first request of a large mesh may take: each name is
 	// in it twice.
 	maxRequest = 32 << 20
@@ -121,7 +123,11 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 		s.cfg.Log.Info("Refusing a proxy", "proxy", first.GetNode().GetId(), "reason", err.Error())
 		return err
 	}
-	release, err := s.admit(ctx)
+	hold := startingFor
+	if len(first.GetInitialResourceVersions()) > 0 {
+		hold = resumingFor
+	}
+	release, err := s.admit(ctx, hold)
 	if err != nil {
 		return err
 	}
@@ -141,9 +147,9 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 
 var errClosing = status.Error(codes.Unavailable, "this replica is shutting down")
 
-// admit takes a place among those that are brought up. Release may be called
-// more than once.
-func (s *Server) admit(ctx context.Context) (release func(), err error) {
+// admit takes a place among those that are brought up, for hold at most. Release
+// may be called more than once.
+func (s *Server) admit(ctx context.Context, hold time.Duration) (release func(), err error) {
 	select {
 	case s.starting <- struct{}{}:
 	case <-ctx.Done():
@@ -153,7 +159,7 @@ func (s *Server) admit(ctx context.Context) (release func(), err error) {
 	}
 	var once sync.Once
 	leave := func() { once.Do(func() { <-s.starting }) }
-	timer := time.AfterFunc(startingFor, leave)
+	timer := time.AfterFunc(hold, leave)
 	return func() { timer.Stop(); leave() }, nil
 }
 
