@@ -31,9 +31,10 @@ test-nested: ## Run the tests of the nested modules (starts nodes)
 	@for module in $(WITH_TESTS); do echo "go -C $$module test ./..."; go -C $$module test ./... || exit 1; done
 
 .PHONY: test-e2e
-test-e2e: ## Run end-to-end tests on a node of their own, or on one that is up (CLUSTER=name)
+test-e2e: build ## Run end-to-end tests on a node of their own, or on one that is up (CLUSTER=name)
 	@$(CLUSTER_CLI) run $(if $(filter file,$(origin CLUSTER)),,--name $(CLUSTER)) -- \
-		go -C $(CURDIR) test -count=1 -tags e2e -timeout 20m ./internal/test/e2e/...
+		go -C $(CURDIR) test -count=1 -tags e2e -p 1 -parallel 8 -timeout 20m \
+		./internal/test/e2e ./internal/test/e2e/traffic ./internal/test/e2e/...
 
 .PHONY: lint
 lint: ## Run the pinned linter on all modules

@@ -44,6 +44,7 @@ func get(args []string) error {
 	count := flags.Int("n", 1, "number of requests")
 	timeout := flags.Duration("timeout", 10*time.Second, "for each request")
 	method := flags.String("X", http.MethodGet, "method")
+	every := flags.Duration("every", 0, "time between the starts of two requests")
 	fresh := flags.Bool("fresh", false, "a connection for each request")
 	headers := headerFlags{http.Header{}}
 	flags.Var(headers, "H", "header, may be repeated")
@@ -55,7 +56,9 @@ func get(args []string) error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{DisableKeepAlives: *fresh},
 	}
-	for range *count {
+	begin := time.Now()
+	for i := range *count {
+		time.Sleep(time.Until(begin.Add(time.Duration(i) * *every)))
 		request, err := http.NewRequest(*method, flags.Arg(0), nil)
 		if err != nil {
 			return fmt.Errorf("read the URL: %w", err)

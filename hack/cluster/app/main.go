@@ -5,6 +5,7 @@
 //	app serve              answers HTTP on 8080 and greets TCP clients on 9000
 //	app get [-n N] [-H 'Name: value'] URL
 //	app greet ADDRESS      prints the first line that a TCP server sends
+//	app listening          prints the TCP ports that are listened on, in its network
 package main
 
 import (
@@ -21,7 +22,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("want serve, get or greet")
+		return fmt.Errorf("want serve, get, greet or listening")
 	}
 	switch args[0] {
 	case "serve":
@@ -30,7 +31,9 @@ func run(args []string) error {
 		return get(args[1:])
 	case "greet":
 		return greet(args[1:])
+	case "listening":
+		return listening()
 	default:
-		return fmt.Errorf("no command %q: want serve, get or greet", args[0])
+		return fmt.Errorf("no command %q: want serve, get, greet or listening", args[0])
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -25,8 +26,13 @@ type Answer struct {
 	Headers http.Header `json:"headers"`
 }
 
-// serve answers until SIGTERM, then finishes the requests under way. The
-// variable VERSION is shown in answers; PORT and GREET_PORT replace 8080, 9000.
+// linger is how long a server goes on after SIGTERM: its clients learn only
+// then that it is to end.
+const linger = 2 * time.Second
+
+// serve answers until SIGTERM and for linger after it, then finishes the
+// requests under way. The variable VERSION is shown in answers; PORT and
+// GREET_PORT replace 8080, 9000.
 func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -42,6 +48,7 @@ func serve() error {
 	server := &http.Server{Addr: ":" + port("PORT", "8080"), Handler: answer(pod), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()
+		time.Sleep(linger)
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		server.Shutdown(ctx) //nolint:errcheck // what is left is cut
@@ -60,14 +67,20 @@ func port(variable, otherwise string) string {
 }
 
 // answer handles every path. The query status=503 asks for a status, delay=2s
-// for a wait.
+// for a wait, fail=2 for 503 to the first two tries of a request, which are
+// known by the id that Envoy gives a request.
 func answer(pod string) http.HandlerFunc {
+	tries := newTries()
 	return func(w http.ResponseWriter, r *http.Request) {
 		if delay, err := time.ParseDuration(r.URL.Query().Get("delay")); err == nil {
 			time.Sleep(delay)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if status, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
+		status, err := strconv.Atoi(r.URL.Query().Get("status"))
+		if fail, bad := strconv.Atoi(r.URL.Query().Get("fail")); bad == nil && tries.next(r.Header.Get("X-Request-Id")) <= fail {
+			status, err = http.StatusServiceUnavailable, nil
+		}
+		if err == nil {
 			w.WriteHeader(status)
 		}
 		json.NewEncoder(w).Encode(Answer{ //nolint:errcheck // the client has gone
@@ -75,6 +88,21 @@ func answer(pod string) http.HandlerFunc {
 			Path: r.URL.Path, Peer: r.RemoteAddr, Headers: r.Header,
 		})
 	}
+}
+
+// tries counts how often each request came.
+type tries struct {
+	sync.Mutex
+	seen map[string]int
+}
+
+func newTries() *tries { return &tries{seen: map[string]int{}} }
+
+func (t *tries) next(id string) int {
+	t.Lock()
+	defer t.Unlock()
+	t.seen[id]++
+	return t.seen[id]
 }
 
 // greetAll speaks first, as MySQL and SMTP do.

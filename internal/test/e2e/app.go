@@ -33,7 +33,7 @@ spec:
   selector: {app: {{.Service}}}
   ports:
   - {name: http, port: 8080, targetPort: 8080}
-  - {name: tcp-greet, port: 9000, targetPort: 9000}
+  - {name: server-first-greet, port: 9000, targetPort: 9000}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -62,7 +62,7 @@ spec:
         imagePullPolicy: Never
         args: [serve]
         env: [{name: VERSION, value: {{.Version}}}]
-        ports: [{name: http, containerPort: 8080}, {name: tcp-greet, containerPort: 9000}]
+        ports: [{name: http, containerPort: 8080}, {name: greet, containerPort: 9000}]
         readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
         resources: {requests: {cpu: 5m, memory: 16Mi}}
         securityContext:

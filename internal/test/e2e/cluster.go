@@ -91,11 +91,14 @@ func (c *Cluster) Kubectl(t testing.TB, args ...string) string {
 	return printed
 }
 
-// Apply applies YAML, server-side. Objects that name no namespace go into the
-// one given.
+// Apply applies YAML, server-side, to a namespace. If it is "", each object says
+// where it goes.
 func (c *Cluster) Apply(t testing.TB, namespace, yaml string) {
 	t.Helper()
-	args := []string{"apply", "--server-side", "--namespace", namespace, "--filename", "-"}
+	args := []string{"apply", "--server-side", "--filename", "-"}
+	if namespace != "" {
+		args = append(args, "--namespace", namespace)
+	}
 	if _, err := c.run(t.Context(), yaml, args); err != nil {
 		t.Fatalf("%v\n%s", err, yaml)
 	}
@@ -168,6 +171,11 @@ type Result struct {
 	Text json.RawMessage `json:"body"`
 }
 
+// String is for messages of tests.
+func (r Result) String() string {
+	return fmt.Sprintf("%d %s %s", r.Status, r.Error, r.Text)
+}
+
 // Answer is what the workload's server tells of a request.
 type Answer struct {
 	Pod     string              `json:"pod"`
@@ -183,14 +191,45 @@ type Answer struct {
 // arguments of `app get` (hack/cluster/app), and returns one result for each.
 func (c *Cluster) Get(t testing.TB, namespace, from string, args ...string) []Result {
 	t.Helper()
-	printed := c.Kubectl(t, append([]string{
+	results, err := c.get(t.Context(), namespace, from, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+// Load is Get while the test does something else: the function that it returns
+// waits for the end.
+func (c *Cluster) Load(t testing.TB, namespace, from string, args ...string) func() []Result {
+	t.Helper()
+	var results []Result
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		results, err = c.get(t.Context(), namespace, from, args)
+	}()
+	return func() []Result {
+		t.Helper()
+		if <-done; err != nil {
+			t.Fatal(err)
+		}
+		return results
+	}
+}
+
+func (c *Cluster) get(ctx context.Context, namespace, from string, args []string) ([]Result, error) {
+	printed, err := c.Run(ctx, append([]string{
 		"--namespace", namespace, "exec", from, "--container", "app", "--", "/usr/local/bin/app", "get",
 	}, args...)...)
+	if err != nil {
+		return nil, err
+	}
 	var results []Result
 	for line := range strings.Lines(printed) {
 		var result Result
 		if err := json.Unmarshal([]byte(line), &result); err != nil {
-			t.Fatalf("read the result %q: %v", line, err)
+			return nil, fmt.Errorf("read the result %q: %w", line, err)
 		}
 		if json.Unmarshal(result.Text, &result.Body) != nil {
 			result.Body = Answer{} // somebody else's answer
@@ -198,7 +237,14 @@ func (c *Cluster) Get(t testing.TB, namespace, from string, args ...string) []Re
 		results = append(results, result)
 	}
 	if len(results) == 0 {
-		t.Fatal(errors.New("the client printed no result"))
+		return nil, errors.New("the client printed no result")
 	}
-	return results
+	return results, nil
+}
+
+// Greet returns the first line that a TCP server sends to a client in a
+// workload, or an error when there is none.
+func (c *Cluster) Greet(t testing.TB, namespace, from, address string) (string, error) {
+	t.Helper()
+	return c.Run(t.Context(), "--namespace", namespace, "exec", from, "--container", "app", "--", "/usr/local/bin/app", "greet", address)
 }
