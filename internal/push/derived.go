@@ -112,6 +112,18 @@ func (e *Engine) release(k mesh.Key, rank int) {
 	}
 }
 
+// sweep drops derived values that nobody reads any more and no stored key asks
+// for, and then what only they have read.
+func (e *Engine) sweep() {
+	for len(e.orphans) > 0 {
+		k := e.orphans[len(e.orphans)-1]
+		e.orphans = e.orphans[:len(e.orphans)-1]
+		if d := e.derived[k]; d != nil && e.entries[k] == nil && len(d.from) == 0 {
+			e.dropDerived(d)
+		}
+	}
+}
+
 func (e *Engine) dropDerived(d *derived) {
 	e.forget(&d.computation)
 	d.dirty = false

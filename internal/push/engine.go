@@ -78,12 +78,14 @@ type Engine struct {
 	// What a turn works off. Empty between turns, but for moved and queued.
 	dirtyDerived [][]*derived
 	dirtyFacts   []*stream
-	dirtySpawns  []*spawned
-	dirtyLeaves  []*leaf
-	queuedCells  []queuedCell
-	buried       []*cell
-	changed      []*class
-	problems     map[mesh.Key]*mesh.Problems
+	// orphans are derived keys that lost their last reader.
+	orphans     []mesh.Key
+	dirtySpawns []*spawned
+	dirtyLeaves []*leaf
+	queuedCells []queuedCell
+	buried      []*cell
+	changed     []*class
+	problems    map[mesh.Key]*mesh.Problems
 	// moved are streams whose facts changed; queued those to compose for.
 	moved  []*stream
 	queued []*stream

@@ -65,6 +65,9 @@ func (e *Engine) forget(c *computation) {
 		en.readers = en.readers[:last]
 		if last == 0 {
 			delete(e.entries, en.key)
+			if _, derived := e.ranks[en.key.Kind]; derived {
+				e.orphans = append(e.orphans, en.key)
+			}
 		}
 	}
 	c.edges = nil

@@ -265,7 +265,10 @@ func (s *sim) holds() map[string]string {
 	out := map[string]string{}
 	for typ, names := range s.client.Holds {
 		for name, r := range names {
-			if s.poison[resource.Name{Type: typ, Name: name}] == "" {
+			// Who refuses a cluster does not ask for its assignment.
+			refused := s.poison[resource.Name{Type: typ, Name: name}] != "" ||
+				typ == resource.Endpoints && s.poison[resource.Name{Type: resource.Cluster, Name: name}] != ""
+			if !refused {
 				out[typ.Short()+"/"+name] = r.Version
 			}
 		}

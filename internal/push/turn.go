@@ -33,6 +33,7 @@ func (e *Engine) turn(changes []mesh.Change) {
 	e.rebuild()
 	e.fanOut()
 	e.bury()
+	e.sweep()
 	e.resign()
 	e.reportProblems()
 	e.metrics.turn(time.Since(start))
