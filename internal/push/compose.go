@@ -17,6 +17,8 @@ type sent struct {
 	kind  *kind
 	items []item
 	at    time.Time
+	// again: a part of a response that was rejected.
+	again bool
 }
 
 // item is one name in a response; version is "" for a removal. held is what the
@@ -290,6 +292,7 @@ func (c *composer) retries(k *kind) {
 		}
 		if len(r.items) > 0 {
 			c.emit(r)
+			c.stream.outstanding[len(c.stream.outstanding)-1].again = true
 		}
 	}
 }
@@ -364,7 +367,7 @@ func (e *Engine) ripe(s *stream, k *kind, w removal) bool {
 	for _, o := range s.outstanding {
 		switch o.kind.URL {
 		case resource.Listener, resource.Route, resource.VirtualHost:
-			if o.seq <= w.after {
+			if o.seq <= w.after || o.again {
 				return false
 			}
 		case resource.Cluster:
@@ -375,7 +378,8 @@ func (e *Engine) ripe(s *stream, k *kind, w removal) bool {
 	}
 	for _, o := range e.kinds {
 		sub := &s.subs[o.rank]
-		if o.URL != k.URL && len(sub.retry) > 0 {
+		// Who refuses something goes on with what it had, and that may name it.
+		if o.URL != k.URL && len(sub.retry)+len(sub.rejected) > 0 {
 			return false
 		}
 		if o.URL == resource.Cluster && k.URL == resource.Endpoints && len(sub.waiting) > 0 {

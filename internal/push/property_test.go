@@ -83,6 +83,7 @@ func (w *world) disturb(g gen) string {
 		for _, s := range w.sims {
 			if len(s.poison) > 0 {
 				clear(s.poison)
+				clear(s.client.Warming) // Envoy waits for a refused assignment no longer than its timeout.
 				s.disconnect()
 				s.connect()
 			}
