@@ -16,6 +16,7 @@ import (
 func TestInputThatCannotBeMetNamesFieldAndFixAndBreaksNothing(t *testing.T) {
 	w := newWorld(t)
 	install := w.ready(minimal())
+	w.atRest()
 	before := w.untouched()
 
 	cases := []struct {

@@ -3,10 +3,13 @@
 package zlifecycle
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
@@ -96,4 +99,28 @@ func (w *world) versions() map[string]string {
 		out[key] = o.ResourceVersion
 	}
 	return out
+}
+
+// atRest waits until nothing of meshObjects is on its way out and nothing is
+// written for three seconds, and returns the versions then: Kubernetes goes on
+// for a while after the last Pod is Ready, as with the end of replaced Pods.
+func (w *world) atRest() map[string]string {
+	w.Helper()
+	before := w.versions()
+	w.Eventually(w.T, func() error {
+		time.Sleep(3 * time.Second)
+		for key, o := range w.meshObjects() {
+			if o.DeletionTimestamp != nil {
+				return fmt.Errorf("%s is being deleted", key)
+			}
+		}
+		now := w.versions()
+		d := cmp.Diff(before, now)
+		before = now
+		if d != "" {
+			return fmt.Errorf("not at rest:\n%s", d)
+		}
+		return nil
+	})
+	return before
 }

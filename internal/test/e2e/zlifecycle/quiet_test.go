@@ -3,7 +3,6 @@
 package zlifecycle
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -21,18 +20,7 @@ func TestNothingIsWrittenAtRestButLeases(t *testing.T) {
 	namespace := w.Namespace(t, "istio-injection=enabled")
 	w.ready(withIngress())
 	w.Deploy(t, namespace, e2e.App{Name: "app"})
-	// Kubernetes writes for a moment after the last Pod is Ready.
-	before := w.versions()
-	w.Eventually(t, func() error {
-		time.Sleep(time.Second)
-		now := w.versions()
-		d := cmp.Diff(before, now)
-		before = now
-		if d != "" {
-			return fmt.Errorf("not at rest:\n%s", d)
-		}
-		return nil
-	})
+	before := w.atRest()
 	time.Sleep(calm)
 	if d := cmp.Diff(before, w.versions()); d != "" {
 		t.Errorf("within %s there were written (-before +after):\n%s", calm, d)
