@@ -40,7 +40,7 @@ func TestDriftIsPutRightAndNamed(t *testing.T) {
 		{"a selector of a Service", "Service mesh-ingress/meshwright-ingress", `{"spec":{"selector":{"istio":"other"}}}`, "spec.selector.istio", false},
 		{"data of a ConfigMap", "ConfigMap mesh-system/meshwright-injector-" + install.Status.ActiveRevision, `{"data":{"inject.yaml":"image: evil"}}`, "data[inject.yaml]", false},
 		{"labels that make it ours", "ConfigMap mesh-system/meshwright-discovery-" + install.Status.ActiveRevision, `{"metadata":{"labels":null}}`, "metadata.labels", false},
-		{"webhooks taken away", "MutatingWebhookConfiguration /meshwright-injector-prod", `{"webhooks":[]}`, "webhooks", false},
+		{"webhooks taken away", "MutatingWebhookConfiguration /meshwright-injector-" + install.Status.ActiveRevision, `{"webhooks":[]}`, "webhooks", false},
 		{"a deletion", "Service mesh-system/meshwright-discovery", "", "(deleted)", false},
 		{"an annotation that is not ours", discovery, `{"metadata":{"annotations":{"someone":"else"}}}`, "metadata.annotations.someone", true},
 	}

@@ -191,12 +191,13 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 
 // desired is all that shall be there now: the target, beside it the revision
 // that serves until the target does, what points at that, and the names by
-// which proxies of retired revisions find it.
+// which proxies of retired revisions find it. The door of the revision that
+// serves is open, the target's is there and closed.
 func (s *scope) desired() []*unstructured.Unstructured {
 	if s.active == nil {
-		return s.target.RevisionSet
+		return slices.Concat(s.target.RevisionSet, s.target.Door(plan.Nowhere))
 	}
-	objects := slices.Clone(s.active.InstallSet)
+	objects := slices.Concat(s.active.InstallSet, s.active.Door(plan.Everywhere))
 	for _, name := range s.inventory.Retired {
 		if name != s.active.Revision {
 			objects = append(objects, s.active.Alias(name))
@@ -204,6 +205,7 @@ func (s *scope) desired() []*unstructured.Unstructured {
 	}
 	if s.active.Revision != s.target.Revision {
 		objects = append(objects, s.active.RevisionSet...)
+		objects = append(objects, s.target.Door(plan.Nowhere)...)
 	}
 	// A target that was retired before keeps its alias until it serves.
 	aliases := map[apply.Ref]bool{}
@@ -253,9 +255,10 @@ func (r *Reconciler) saveInventory(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judgeTarget waits until all of the target's own objects are ready.
+// judgeTarget waits until all of the target's own objects are ready, its door
+// too: a webhook without a caBundle must not be asked.
 func (r *Reconciler) judgeTarget(ctx context.Context, s *scope) error {
-	return r.judge(ctx, s, s.target.RevisionSet)
+	return r.judge(ctx, s, slices.Concat(s.target.RevisionSet, s.target.Door(plan.Nowhere)))
 }
 
 // judge takes down the state of each object, and then ends with the worst.
@@ -343,8 +346,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judgeInstall waits for what outlives revisions: the webhook's caBundle, the
-// gateways' addresses.
+// judgeInstall waits for what outlives revisions: the gateways' addresses.
 func (r *Reconciler) judgeInstall(ctx context.Context, s *scope) error {
 	return r.judge(ctx, s, s.target.InstallSet)
 }

@@ -44,7 +44,7 @@ func find(t *testing.T, objects []*unstructured.Unstructured, kind, component st
 func chartWebhooks(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration {
 	t.Helper()
 	var config admissionregistrationv1.MutatingWebhookConfiguration
-	find(t, chart(t).InstallSet, "MutatingWebhookConfiguration", "injector", &config)
+	find(t, chart(t).Door(plan.Everywhere), "MutatingWebhookConfiguration", "injector", &config)
 	return &config
 }
 

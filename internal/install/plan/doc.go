@@ -5,5 +5,7 @@
 //
 // A plan has two sets of objects. The revision set is named after a revision
 // and hashed into that name; the install set outlives revisions and points at
-// one of them.
+// one of them. Beside them each revision has a door, by which pods come to have
+// its sidecar: its selectors say which namespaces are the revision's, and they
+// change while the revision stays.
 package plan

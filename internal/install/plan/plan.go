@@ -53,6 +53,8 @@ type Plan struct {
 	// InstallSet are the objects that outlive it, in the same order.
 	InstallSet []*unstructured.Unstructured
 
+	// door injects the pods of all namespaces that opt in.
+	door   []*unstructured.Unstructured
 	values map[string]any
 }
 
@@ -92,7 +94,7 @@ func build(spec v1alpha1.MeshRevisionSpec, name string, values map[string]any) (
 	namespace, _ := values["namespace"].(string)
 	return &Plan{
 		Install: spec.Install, Revision: name, Version: spec.Version, Namespace: namespace, Hash: spec.RenderedHash,
-		RevisionSet: sets.revision, InstallSet: sets.install, values: values,
+		RevisionSet: sets.revision, InstallSet: sets.install, door: sets.door, values: values,
 	}, nil
 }
 

@@ -23,7 +23,7 @@ import (
 )
 
 // sets are the objects of one rendering, each in order.
-type sets struct{ revision, install []*unstructured.Unstructured }
+type sets struct{ revision, door, install []*unstructured.Unstructured }
 
 // loaded keeps charts that were read: they are embedded, so they never change.
 var loaded sync.Map // folder -> *chart.Chart
@@ -90,13 +90,16 @@ func renderMesh(version string, values map[string]any, revision string) (sets, e
 		case len(objects) == 0:
 		case strings.Contains(path, "/templates/revision/"):
 			s.revision = append(s.revision, objects...)
+		case strings.Contains(path, "/templates/door/"):
+			s.door = append(s.door, objects...)
 		case strings.Contains(path, "/templates/install/"):
 			s.install = append(s.install, objects...)
 		default:
-			return sets{}, fmt.Errorf("template %s is in neither of the folders install and revision", path)
+			return sets{}, fmt.Errorf("template %s is in none of the folders install, door and revision", path)
 		}
 	}
 	sortObjects(s.revision)
+	sortObjects(s.door)
 	sortObjects(s.install)
 	return s, nil
 }

@@ -8,12 +8,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// WriteYAML prints all objects of the plan: the revision set, then the install set.
+// WriteYAML prints all objects of the plan: the revision set, its door open to
+// all namespaces, then the install set.
 func (p *Plan) WriteYAML(w io.Writer) error {
-	if err := WriteYAML(w, p.RevisionSet); err != nil {
-		return err
+	for _, set := range [][]*unstructured.Unstructured{p.RevisionSet, p.Door(Everywhere), p.InstallSet} {
+		if err := WriteYAML(w, set); err != nil {
+			return err
+		}
 	}
-	return WriteYAML(w, p.InstallSet)
+	return nil
 }
 
 // WriteYAML prints objects as a stream of YAML documents, each begun by "---".

@@ -18,3 +18,8 @@ failurePolicy: Fail
 reinvocationPolicy: Never
 timeoutSeconds: 10
 {{- end -}}
+
+{{/* Namespaces without which a cluster or a mesh does not start. */}}
+{{- define "mesh.notInjected" -}}
+- {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-node-lease, kube-public, kube-system, {{ .Values.namespace }}]}
+{{- end -}}

@@ -34,7 +34,7 @@ func TestDriftOnARunningMeshIsPutRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	webhook := &admissionv1.MutatingWebhookConfiguration{}
-	if err := w.objects.Get(t.Context(), client.ObjectKey{Name: "meshwright-injector-" + installName}, webhook); err != nil {
+	if err := w.objects.Get(t.Context(), client.ObjectKey{Name: "meshwright-injector-" + install.Status.ActiveRevision}, webhook); err != nil {
 		t.Fatal(err)
 	}
 
@@ -73,7 +73,7 @@ func TestDriftOnARunningMeshIsPutRight(t *testing.T) {
 	})
 	w.sees(install, "DriftCorrected", "Deployment mesh-system/"+key.Name, "containers[name=discovery].args")
 	w.sees(install, "DriftCorrected", "Service mesh-system/meshwright-discovery ", "(deleted)")
-	w.sees(install, "DriftCorrected", "MutatingWebhookConfiguration meshwright-injector-"+installName, "(deleted)")
+	w.sees(install, "DriftCorrected", "MutatingWebhookConfiguration meshwright-injector-"+install.Status.ActiveRevision, "(deleted)")
 	w.WaitRollout(t, "mesh-system", "deployment/"+key.Name)
 	if after := w.settled(v1alpha1.ConditionReady, v1alpha1.ReasonReady); after.Status.ActiveRevision != install.Status.ActiveRevision {
 		t.Errorf("revision is %s, was %s", after.Status.ActiveRevision, install.Status.ActiveRevision)

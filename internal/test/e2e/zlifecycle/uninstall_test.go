@@ -15,14 +15,14 @@ import (
 
 func TestRemovalLeavesNothingAndReinstallBeginsAnew(t *testing.T) {
 	w := newWorld(t)
-	w.ready(withIngress())
+	install := w.ready(withIngress())
 	namespace := w.Namespace(t, "istio-injection=enabled")
 	w.Deploy(t, namespace, e2e.App{Name: "app"})
 	w.injected(namespace, true)
 	first := w.root()
 	for _, key := range []string{
 		"Secret mesh-system/meshwright-ca", "Secret mesh-system/meshwright-injector-cert", "ConfigMap mesh-ingress/meshwright-ca-root",
-		"MutatingWebhookConfiguration /meshwright-injector-" + installName,
+		"MutatingWebhookConfiguration /meshwright-injector-" + install.Status.ActiveRevision,
 	} {
 		if !slices.Contains(w.left(), key) {
 			t.Errorf("a running mesh has no %s: this test looks for the wrong objects", key)
