@@ -24,7 +24,7 @@ func TestAPIServerRefusesWhatCannotBe(t *testing.T) {
 		says string
 	}{
 		"the smallest object":                 {"prod", "version: v0.1.0", ""},
-		"every field":                         {"prod", "version: v0.1.0\nprofile: demo\nnamespace: a\nmeshConfig: {trustDomain: a.b, mtls: Strict, outboundTrafficPolicy: RegistryOnly}\ncomponents: {discovery: {replicas: 2, resources: {requests: {cpu: 1, memory: 1Gi}}}, gateways: [{name: a, namespace: b, kind: Egress, enabled: true, service: {type: NodePort, ports: [{name: a, port: 80, nodePort: 30080}]}}]}", ""},
+		"every field of the mesh":             {"prod", "version: v0.1.0\nprofile: demo\nnamespace: a\nmeshConfig: {trustDomain: a.b, mtls: Strict, outboundTrafficPolicy: RegistryOnly}\ncomponents: {discovery: {replicas: {min: 2, max: 4}, resources: {requests: {cpu: 1, memory: 1Gi}}}, gateways: [{name: a, namespace: b, kind: Egress, enabled: true, service: {type: NodePort, ports: [{name: a, port: 80, nodePort: 30080}]}}]}", ""},
 		"no version":                          {"prod", "profile: demo", "spec.version: Required value"},
 		"a version that floats":               {"prod", "version: v0.1-latest", "spec.version in body should match"},
 		"an unknown profile":                  {"prod", "version: v0.1.0\nprofile: huge", `spec.profile: Unsupported value: "huge": supported values: "minimal", "default", "demo"`},
@@ -33,7 +33,7 @@ func TestAPIServerRefusesWhatCannotBe(t *testing.T) {
 		"a name of thirty characters":         {strings.Repeat("a", 30), "version: v0.1.0", ""},
 		"a name with a dot":                   {"a.b", "version: v0.1.0", "metadata.name: must begin with a letter"},
 		"a name that begins with a digit":     {"1a", "version: v0.1.0", "metadata.name: must begin with a letter"},
-		"no replicas":                         {"prod", "version: v0.1.0\ncomponents: {discovery: {replicas: 0}}", "spec.components.discovery.replicas"},
+		"no replicas":                         {"prod", "version: v0.1.0\ncomponents: {discovery: {replicas: {min: 0}}}", "spec.components.discovery.replicas.min"},
 		"a gateway twice":                     {"prod", "version: v0.1.0\ncomponents: {gateways: [{name: a, namespace: b}, {name: a, namespace: b}]}", "spec.components.gateways[1]: Duplicate value"},
 		"a privileged target port":            {"prod", "version: v0.1.0\ncomponents: {gateways: [{name: a, namespace: b, service: {ports: [{name: a, port: 80, targetPort: 80}]}}]}", "targetPort"},
 		"the status port taken for something": {"prod", "version: v0.1.0\ncomponents: {gateways: [{name: a, namespace: b, service: {ports: [{name: a, port: 15021}]}}]}", "port 15021 is the gateway's status port"},
@@ -41,15 +41,7 @@ func TestAPIServerRefusesWhatCannotBe(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			o := &unstructured.Unstructured{Object: map[string]any{}}
-			var spec map[string]any
-			if err := yaml.Unmarshal([]byte(tc.spec), &spec); err != nil {
-				t.Fatal(err)
-			}
-			o.Object["spec"] = spec
-			o.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MeshInstall"))
-			o.SetName(tc.name)
-			err := w.client.Create(w.ctx, o, client.DryRunAll, client.FieldValidation("Strict"))
+			err := w.tryCreate(tc.name, tc.spec)
 			if tc.says == "" && err != nil {
 				t.Errorf("it was refused: %v", err)
 			}
@@ -58,6 +50,19 @@ func TestAPIServerRefusesWhatCannotBe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tryCreate asks the API server whether it would take a MeshInstall.
+func (w *world) tryCreate(name, spec string) error {
+	w.Helper()
+	var fields map[string]any
+	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
+		w.Fatal(err)
+	}
+	o := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
+	o.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MeshInstall"))
+	o.SetName(name)
+	return w.client.Create(w.ctx, o, client.DryRunAll, client.FieldValidation("Strict"))
 }
 
 func TestAPIServerRefusesChangesThatWouldBreakAMesh(t *testing.T) {
@@ -121,7 +126,7 @@ func TestKubectlGetShowsTheColumns(t *testing.T) {
 	for i, column := range table.ColumnDefinitions {
 		row[column.Name] = table.Rows[0].Cells[i]
 	}
-	want := map[string]any{"Name": "prod", "Version": "v0.1.0", "Profile": "minimal", "Revision": active, "Ready": "True", "Message": "revision " + active + " of version v0.1.0 serves"}
+	want := map[string]any{"Name": "prod", "Version": "v0.1.0", "Profile": "minimal", "Revision": active, "Step": nil, "Ready": "True", "Message": "revision " + active + " of version v0.1.0 serves"}
 	for k, v := range want {
 		if row[k] != v {
 			t.Errorf("column %s is %v, want %v", k, row[k], v)

@@ -63,6 +63,9 @@ func TestMeshInstallComesUpAndSaysSo(t *testing.T) {
 		{Name: "gateway/mesh-ingress/ingress", Ready: 1, Desired: 1},
 		{Name: "injector", Ready: 1, Desired: 1},
 	}
+	for i := range want {
+		want[i].Revision, want[i].Version = install.Status.ActiveRevision, "v0.1.0"
+	}
 	if d := cmp.Diff(want, status.Components); d != "" {
 		t.Errorf("components (-want +got):\n%s", d)
 	}

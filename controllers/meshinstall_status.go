@@ -79,7 +79,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, outcome error) e
 // report fills in what the steps found. What they did not come to stays as it was.
 func (s *scope) report(status *v1alpha1.MeshInstallStatus) {
 	if s.target != nil {
-		status.TargetRevision = s.target.Revision
+		status.TargetRevision, status.RenderedHash = s.target.Revision, s.target.Hash
 	}
 	if s.inventory == nil {
 		return
@@ -132,7 +132,7 @@ func (s *scope) components() []v1alpha1.ComponentStatus {
 			continue
 		}
 		state := s.states[at]
-		c := v1alpha1.ComponentStatus{Name: o.GetLabels()[plan.LabelComponent], Ready: state.ReadyPods, Desired: state.DesiredPods, Message: state.Message}
+		c := v1alpha1.ComponentStatus{Name: o.GetLabels()[plan.LabelComponent], Revision: s.target.Revision, Version: s.target.Version, Ready: state.ReadyPods, Desired: state.DesiredPods, Message: state.Message}
 		if gateway, ok := strings.CutPrefix(c.Name, "gateway-"); ok {
 			c.Name = "gateway/" + o.GetNamespace() + "/" + gateway
 			c.Addresses = addresses[o.GetNamespace()+"/meshwright-"+gateway]

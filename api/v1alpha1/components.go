@@ -29,14 +29,30 @@ type Components struct {
 type Component struct {
 	// replicas is the number of pods. The profile has the default.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	Replicas *int32 `json:"replicas,omitempty"`
+	Replicas *Replicas `json:"replicas,omitempty"`
 
 	// resources are the container's requests and limits. Where set they
 	// replace the profile's as a whole.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
+}
+
+// Replicas is a number of pods, fixed or scaled with the load.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.max) || !has(self.min) || self.max >= self.min",message="max must not be less than min"
+type Replicas struct {
+	// min is the least number of pods, and the number while nothing scales
+	// them.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Min *int32 `json:"min,omitempty"`
+	// max is the most. Above min, a HorizontalPodAutoscaler scales between the
+	// two by CPU. Left out, it is the profile's where that is more than min.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Max *int32 `json:"max,omitempty"`
 }
 
 // Resources are compute resources as a container has them.

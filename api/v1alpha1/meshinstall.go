@@ -11,6 +11,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
 // +kubebuilder:printcolumn:name="Profile",type=string,JSONPath=`.spec.profile`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.activeRevision`
+// +kubebuilder:printcolumn:name="Step",type=string,JSONPath=`.status.update.step`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -89,6 +90,44 @@ type MeshInstallSpec struct {
 	// meshConfig sets how the mesh behaves.
 	// +optional
 	MeshConfig *MeshConfig `json:"meshConfig,omitempty"`
+
+	// tags are the values of the label istio.io/rev, beside the revisions'
+	// names, by which namespaces and pods choose this mesh. Each belongs to one
+	// MeshInstall only. The tag "default" also stands for istio-injection:
+	// enabled. Defaults to ["default"].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:items:MaxLength=63
+	Tags []string `json:"tags,omitempty"`
+
+	// scope is the part of the cluster that belongs to this mesh. Left out,
+	// all of it does.
+	// +optional
+	Scope *Scope `json:"scope,omitempty"`
+
+	// mode is Apply; Plan, which writes what would change into the status and a
+	// ConfigMap and changes nothing; or Paused, which changes nothing. Defaults
+	// to Apply.
+	// +optional
+	// +kubebuilder:default=Apply
+	Mode Mode `json:"mode,omitempty"`
+
+	// update says how the mesh goes from one revision to the next.
+	// +optional
+	Update *Update `json:"update,omitempty"`
+
+	// drift is what is done about an object of ours that somebody else changed:
+	// Correct puts it right and says so, Report says so. Defaults to Correct.
+	// +optional
+	// +kubebuilder:default=Correct
+	Drift DriftAction `json:"drift,omitempty"`
+
+	// deletion says what happens when this MeshInstall is deleted.
+	// +optional
+	Deletion *Deletion `json:"deletion,omitempty"`
 }
 
 // MeshConfig is the behaviour of the mesh. Defaults are Istio's.

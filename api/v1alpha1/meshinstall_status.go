@@ -37,6 +37,8 @@ const (
 	ReasonUnknownProfile = "UnknownProfile"
 	// ReasonInvalidSpec : a field of the spec cannot be met.
 	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonNotServed : a field is set that this operator does not serve yet.
+	ReasonNotServed = "NotServed"
 	// ReasonNamespaceNotPrepared : a namespace is named in which the operator
 	// was given no rights.
 	ReasonNamespaceNotPrepared = "NamespaceNotPrepared"
@@ -79,6 +81,32 @@ type MeshInstallStatus struct {
 	// +optional
 	TargetRevision string `json:"targetRevision,omitempty"`
 
+	// renderedHash is the SHA-256 over the rendered objects of the target
+	// revision, in hexadecimal. The revision's name ends in its beginning.
+	// +optional
+	RenderedHash string `json:"renderedHash,omitempty"`
+
+	// plan counts what stands between the cluster and the spec, in the mode Plan.
+	// +optional
+	Plan *PlanStatus `json:"plan,omitempty"`
+
+	// update is how far the update to the target revision is, while there is one.
+	// +optional
+	Update *UpdateStatus `json:"update,omitempty"`
+
+	// history has what became of revisions, newest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	History []HistoryEntry `json:"history,omitempty"`
+
+	// failedHashes are the rendered hashes of revisions that were rolled back.
+	// They are not tried again before the spec changes.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=10
+	FailedHashes []string `json:"failedHashes,omitempty"`
+
 	// components are the parts of the target revision.
 	// +optional
 	// +listType=map
@@ -103,6 +131,12 @@ type ComponentStatus struct {
 	// name is discovery, injector or gateway/<namespace>/<name>.
 	// +required
 	Name string `json:"name"`
+	// revision that it is of.
+	// +optional
+	Revision string `json:"revision,omitempty"`
+	// version of the mesh in that.
+	// +optional
+	Version string `json:"version,omitempty"`
 	// ready is the number of pods that are ready.
 	// +optional
 	Ready int32 `json:"ready"`
@@ -120,18 +154,24 @@ type ComponentStatus struct {
 
 // RevisionPhase is what a revision is to its MeshInstall.
 //
-// +kubebuilder:validation:Enum=Pending;Active;Retired
+// +kubebuilder:validation:Enum=Pending;Canary;Active;Retiring;Retired;Failed
 type RevisionPhase string
 
 // The phases of a revision.
 const (
 	// RevisionPending is wanted and not ready yet.
 	RevisionPending RevisionPhase = "Pending"
+	// RevisionCanary is ready and serves some namespaces.
+	RevisionCanary RevisionPhase = "Canary"
 	// RevisionActive serves.
 	RevisionActive RevisionPhase = "Active"
+	// RevisionRetiring served before, and is whole until its proxies have left.
+	RevisionRetiring RevisionPhase = "Retiring"
 	// RevisionRetired is gone but for its discovery Service, which leads to
 	// the active revision for proxies that were injected by it.
 	RevisionRetired RevisionPhase = "Retired"
+	// RevisionFailed was rolled back.
+	RevisionFailed RevisionPhase = "Failed"
 )
 
 // RevisionStatus is one revision of this install.
@@ -142,7 +182,13 @@ type RevisionStatus struct {
 	// version of the mesh in it.
 	// +optional
 	Version string `json:"version,omitempty"`
-	// phase is Pending, Active or Retired.
+	// phase is Pending, Canary, Active, Retiring, Retired or Failed.
 	// +optional
 	Phase RevisionPhase `json:"phase,omitempty"`
+	// proxies is the number of proxies that are connected to it.
+	// +optional
+	Proxies *int32 `json:"proxies,omitempty"`
+	// namespaces is the number of namespaces whose new pods get its proxy.
+	// +optional
+	Namespaces *int32 `json:"namespaces,omitempty"`
 }

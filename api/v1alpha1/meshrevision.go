@@ -10,9 +10,11 @@ import (
 // being over everything that is rendered for a revision. The spec never changes.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=mrev,categories=meshwright
 // +kubebuilder:printcolumn:name="Install",type=string,JSONPath=`.spec.install`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type MeshRevision struct {
 	metav1.TypeMeta `json:",inline"`
@@ -23,6 +25,10 @@ type MeshRevision struct {
 	// spec is what was rendered.
 	// +required
 	Spec MeshRevisionSpec `json:"spec"`
+
+	// status is how it does.
+	// +optional
+	Status MeshRevisionStatus `json:"status,omitempty"`
 }
 
 // MeshRevisionList is a list of MeshRevision.
@@ -53,4 +59,26 @@ type MeshRevisionSpec struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Values runtime.RawExtension `json:"values"`
+}
+
+// MeshRevisionStatus is how a revision does.
+type MeshRevisionStatus struct {
+	// phase is what the revision is to its MeshInstall: Pending, Canary,
+	// Active, Retiring, Retired or Failed.
+	// +optional
+	Phase RevisionPhase `json:"phase,omitempty"`
+	// proxiesConnected is the number of proxies that are connected to it.
+	// +optional
+	ProxiesConnected *int32 `json:"proxiesConnected,omitempty"`
+	// namespaces is the number of namespaces whose new pods get its proxy.
+	// +optional
+	Namespaces *int32 `json:"namespaces,omitempty"`
+	// conditions of the revision.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// inventoryRef is the ConfigMap that lists the objects of its MeshInstall.
+	// +optional
+	InventoryRef *LocalReference `json:"inventoryRef,omitempty"`
 }

@@ -42,19 +42,17 @@ func folders(dir string) []string {
 // resolve merges the version's values, the profile and the spec. The result is
 // complete: with the chart it decides every rendered byte.
 func resolve(in Input) (map[string]any, error) {
-	spec := *in.Spec.DeepCopy()
-	if spec.Profile == "" {
-		spec.Profile = v1alpha1.ProfileDefault
-	}
-	if spec.Namespace == "" {
-		spec.Namespace = "mesh-system"
-	}
-	if !slices.Contains(Versions(), spec.Version) {
-		return nil, &Invalid{v1alpha1.ReasonUnknownVersion, "spec.version", fmt.Sprintf("this operator does not carry %q; set one of: %s", spec.Version, strings.Join(Versions(), ", "))}
-	}
+	spec := withDefaults(in.Spec)
 	values, err := profileValues(spec)
 	if err != nil {
 		return nil, err
+	}
+	if err := served(&spec); err != nil {
+		return nil, err
+	}
+	delete(values, updateKey)
+	if len(spec.Tags) > 0 {
+		values["tags"] = anys(slices.Sorted(slices.Values(spec.Tags)))
 	}
 	values["install"] = in.Install
 	values["namespace"] = spec.Namespace
@@ -68,7 +66,19 @@ func resolve(in Input) (map[string]any, error) {
 	return values, nil
 }
 
+// withDefaults is a copy of a spec with the defaults that the CRD has, for
+// specs that did not come from the API server.
+func withDefaults(spec v1alpha1.MeshInstallSpec) v1alpha1.MeshInstallSpec {
+	spec = *spec.DeepCopy()
+	spec.Profile = cmp.Or(spec.Profile, v1alpha1.ProfileDefault)
+	spec.Namespace = cmp.Or(spec.Namespace, "mesh-system")
+	return spec
+}
+
 func profileValues(spec v1alpha1.MeshInstallSpec) (map[string]any, error) {
+	if !slices.Contains(Versions(), spec.Version) {
+		return nil, &Invalid{v1alpha1.ReasonUnknownVersion, "spec.version", fmt.Sprintf("this operator does not carry %q; set one of: %s", spec.Version, strings.Join(Versions(), ", "))}
+	}
 	dir := path.Join("mesh", spec.Version)
 	if profiles := folders(path.Join(dir, "profiles")); !slices.Contains(profiles, string(spec.Profile)) {
 		return nil, &Invalid{v1alpha1.ReasonUnknownProfile, "spec.profile", fmt.Sprintf("version %s has no profile %q; set one of: %s", spec.Version, spec.Profile, strings.Join(profiles, ", "))}
@@ -109,18 +119,24 @@ func setComponents(values map[string]any, components *v1alpha1.Components) error
 		if c == nil {
 			continue
 		}
-		if err := overwrite(values[name].(map[string]any), c); err != nil {
+		table := values[name].(map[string]any)
+		former := table["replicas"]
+		if err := overwrite(table, c); err != nil {
+			return err
+		}
+		if err := mergeReplicas(table, former, "spec.components."+name); err != nil {
 			return err
 		}
 	}
-	gateways, err := mergeGateways(values["gateways"].([]any), components.Gateways)
+	defaults := values["gatewayDefaults"].(map[string]any)
+	gateways, err := mergeGateways(values["gateways"].([]any), defaults, components.Gateways)
 	values["gateways"] = gateways
 	return err
 }
 
 // mergeGateways puts the user's gateways over the profile's, in the order of
 // namespace and name, so that the order of a list decides nothing.
-func mergeGateways(profile []any, wanted []v1alpha1.Gateway) ([]any, error) {
+func mergeGateways(profile []any, defaults map[string]any, wanted []v1alpha1.Gateway) ([]any, error) {
 	merged := map[string]map[string]any{}
 	for _, p := range profile {
 		g := p.(map[string]any)
@@ -146,7 +162,14 @@ func mergeGateways(profile []any, wanted []v1alpha1.Gateway) ([]any, error) {
 		}
 		w.Enabled = nil
 		service, _ := g["service"].(map[string]any)
+		replicas, ok := g["replicas"]
+		if !ok {
+			replicas = defaults["replicas"]
+		}
 		if err := overwrite(g, w); err != nil {
+			return nil, err
+		}
+		if err := mergeReplicas(g, replicas, field); err != nil {
 			return nil, err
 		}
 		if own, ok := g["service"].(map[string]any); ok {
@@ -158,6 +181,36 @@ func mergeGateways(profile []any, wanted []v1alpha1.Gateway) ([]any, error) {
 		out = append(out, merged[key])
 	}
 	return out, nil
+}
+
+// mergeReplicas fills in from the profile's number of pods what a component
+// left out of its own. A least number above the profile's most is a fixed one.
+func mergeReplicas(component map[string]any, profile any, field string) error {
+	replicas, ok := component["replicas"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	ownMax, fixed := replicas["max"]
+	former, _ := profile.(map[string]any)
+	for k, v := range former {
+		if _, ok := replicas[k]; !ok {
+			replicas[k] = v
+		}
+	}
+	least, most := number(replicas["min"]), number(replicas["max"])
+	switch {
+	case fixed && most < least:
+		return &Invalid{v1alpha1.ReasonInvalidSpec, field + ".replicas.max", fmt.Sprintf("%v is less than the least number, which the profile sets to %d; set replicas.min too", ownMax, least)}
+	case most <= least:
+		delete(replicas, "max")
+	}
+	return nil
+}
+
+// number is a JSON number, 0 where there is none.
+func number(v any) int {
+	f, _ := v.(float64)
+	return int(f)
 }
 
 // setTargetPorts fills in the pod's ports: the gateway has no privileges, so

@@ -1,0 +1,67 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Mode says what the operator may do for a MeshInstall.
+//
+// +kubebuilder:validation:Enum=Apply;Plan;Paused
+type Mode string
+
+// The modes.
+const (
+	// ModeApply makes the cluster what the spec says.
+	ModeApply Mode = "Apply"
+	// ModePlan writes what would change into the status and a ConfigMap, and
+	// nothing else.
+	ModePlan Mode = "Plan"
+	// ModePaused writes nothing but the status.
+	ModePaused Mode = "Paused"
+)
+
+// DriftAction is what is done about an object that somebody else changed.
+//
+// +kubebuilder:validation:Enum=Correct;Report
+type DriftAction string
+
+// The actions on drift.
+const (
+	DriftCorrect DriftAction = "Correct"
+	DriftReport  DriftAction = "Report"
+)
+
+// Scope is the part of the cluster that belongs to a mesh.
+type Scope struct {
+	// namespaceSelector selects the namespaces of this mesh. Empty or left out,
+	// all belong to it. No namespace can belong to two meshes: the older
+	// MeshInstall has it.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+}
+
+// Deletion says what happens when the MeshInstall is deleted.
+type Deletion struct {
+	// policy is WhenUnused, which waits until no proxy is connected;
+	// Immediate, which removes the mesh at once; or Orphan, which leaves all
+	// objects as they are. Defaults to WhenUnused.
+	// +optional
+	Policy *DeletionPolicy `json:"policy,omitempty"`
+
+	// guardTimeout is how long WhenUnused waits before it removes the mesh all
+	// the same. 0s waits for ever. Defaults to 1h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
+	GuardTimeout *metav1.Duration `json:"guardTimeout,omitempty"`
+}
+
+// DeletionPolicy is a way to go.
+//
+// +kubebuilder:validation:Enum=WhenUnused;Immediate;Orphan
+type DeletionPolicy string
+
+// The deletion policies.
+const (
+	DeleteWhenUnused DeletionPolicy = "WhenUnused"
+	DeleteImmediate  DeletionPolicy = "Immediate"
+	DeleteOrphan     DeletionPolicy = "Orphan"
+)

@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+)
+
+// unserved are the wishes that the API has and this build does not meet yet. A
+// wish that is met is taken off the list, so none is passed over in silence.
+var unserved = []struct {
+	field string
+	asked func(*v1alpha1.MeshInstallSpec) bool
+}{
+	{"spec.mode", func(s *v1alpha1.MeshInstallSpec) bool { return s.Mode != "" && s.Mode != v1alpha1.ModeApply }},
+	{"spec.drift", func(s *v1alpha1.MeshInstallSpec) bool { return s.Drift != "" && s.Drift != v1alpha1.DriftCorrect }},
+	{"spec.scope", func(s *v1alpha1.MeshInstallSpec) bool { return s.Scope != nil }},
+	{"spec.deletion", func(s *v1alpha1.MeshInstallSpec) bool { return s.Deletion != nil }},
+	{"spec.tags", func(s *v1alpha1.MeshInstallSpec) bool { return s.Tags != nil && !slices.Contains(s.Tags, "default") }},
+	{"spec.update.strategy", func(s *v1alpha1.MeshInstallSpec) bool {
+		return s.Update != nil && s.Update.Strategy != nil && *s.Update.Strategy != v1alpha1.UpdateInPlace
+	}},
+	{"spec.update.canary", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.Canary != nil }},
+	{"spec.update.dataPlane", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.DataPlane != nil }},
+	{"spec.update.retainOld", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.RetainOld != nil }},
+	{"spec.update.revisionHistoryLimit", func(s *v1alpha1.MeshInstallSpec) bool {
+		return s.Update != nil && s.Update.RevisionHistoryLimit != nil
+	}},
+	{"spec.update.allow", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.Allow != nil }},
+	{"spec.components.*.replicas.max", scales},
+}
+
+func scales(s *v1alpha1.MeshInstallSpec) bool {
+	c := s.Components
+	if c == nil {
+		return false
+	}
+	all := []*v1alpha1.Component{c.Discovery, c.Injector}
+	for i := range c.Gateways {
+		all = append(all, &c.Gateways[i].Component)
+	}
+	return slices.ContainsFunc(all, func(c *v1alpha1.Component) bool { return c != nil && c.Replicas != nil && c.Replicas.Max != nil })
+}
+
+// served refuses a wish that this build does not meet.
+func served(spec *v1alpha1.MeshInstallSpec) error {
+	for _, u := range unserved {
+		if u.asked(spec) {
+			return &Invalid{v1alpha1.ReasonNotServed, u.field, "this operator does not serve it yet; leave it out"}
+		}
+	}
+	return nil
+}
