@@ -13,14 +13,15 @@ help: ## Show this list
 
 .PHONY: build
 build: ## Build bin/meshwright
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/meshwright .
+	@echo "Compiling Meshwright: minutes the first time, seconds later"
+	@go build -trimpath -ldflags "$(LDFLAGS)" -o bin/meshwright .
 
 # Modules of their own: what they need is not for the product.
 NESTED := hack/cluster $(filter-out hack/cluster,$(patsubst %/go.mod,%,$(wildcard hack/*/go.mod)))
 WITH_TESTS := $(filter-out hack/lint,$(NESTED))
 
 .PHONY: test
-test: assets lint vet test-unit test-nested test-e2e ## Run all checks and tests, end to end too
+test: assets lint vet test-unit test-nested test-e2e test-demo ## Run all checks and tests, end to end too
 
 .PHONY: test-unit
 test-unit: ## Run unit, golden and controller tests (real kube-apiserver, etcd, Envoy)
@@ -108,13 +109,21 @@ install-manifest: ## Print what installs the operator, as kubectl apply -k confi
 istio-crds: ## Print Istio's CRDs from the pinned module
 	@cat "$$(go list -m -f '{{.Dir}}' istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml"
 
-.PHONY: demo
-demo: build ## Start a cluster of its own (demo), install the mesh and a small shop, and walk through it
-	@$(CLUSTER_CLI) down demo && $(CLUSTER_CLI) up demo
-	@CGO_ENABLED=0 go -C hack/demo build -trimpath -o ../../bin/ ./...
-	@$(CLUSTER_CLI) load demo --static demo-app=$(CURDIR)/bin/app --static demo-db=$(CURDIR)/bin/db
+DEMO_IMAGES := --static demo-app=$(CURDIR)/bin/app --static demo-db=$(CURDIR)/bin/db
+WALK = bin/walk -kubectl "$$($(CLUSTER_CLI) program kubectl)" -meshwright bin/meshwright \
+	-manifests hack/demo/manifests -operator config/default -istio-crds bin/istio-crds.yaml
+
+.PHONY: demo-programs
+demo-programs: build
+	@echo "Compiling the demo's programs: its database takes minutes the first time"
+	@go -C hack/demo build -trimpath -o ../../bin/ ./...
 	@$(MAKE) --no-print-directory -s istio-crds > bin/istio-crds.yaml
-	@bin/walk \
-	  -kubectl "$$($(CLUSTER_CLI) program kubectl)" -kubeconfig "$$($(CLUSTER_CLI) kubeconfig demo)" \
-	  -meshwright bin/meshwright -manifests hack/demo/manifests \
-	  -operator config/default -istio-crds bin/istio-crds.yaml
+
+.PHONY: demo
+demo: demo-programs ## Start a cluster of its own (demo), install the mesh and a small shop, and walk through it
+	@$(CLUSTER_CLI) down demo && $(CLUSTER_CLI) up demo && $(CLUSTER_CLI) load demo $(DEMO_IMAGES)
+	@$(WALK) -kubeconfig "$$($(CLUSTER_CLI) kubeconfig demo)"
+
+.PHONY: test-demo
+test-demo: demo-programs ## Run the demo's walk with a short outage, on a node of its own
+	@$(CLUSTER_CLI) run $(DEMO_IMAGES) -- bash -c 'cd $(CURDIR) && $(WALK) -kubeconfig $$KUBECONFIG -outage 15s'

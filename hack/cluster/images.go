@@ -32,26 +32,36 @@ func imagesCommand() *cobra.Command {
 func loadCommand() *cobra.Command {
 	var static []string
 	cmd := forCluster("load", "Build images and give them to a running cluster", func(cmd *cobra.Command, cluster node.Cluster) error {
-		archives, err := buildImages(cmd.Context(), cmd.ErrOrStderr())
+		return buildAndLoad(cmd.Context(), cmd.ErrOrStderr(), cluster, static)
+	})
+	addStatic(cmd, &static)
+	return cmd
+}
+
+func addStatic(cmd *cobra.Command, static *[]string) {
+	cmd.Flags().StringArrayVar(static, "static", nil,
+		"also an image of one static program, NAME=PROGRAM, as "+images.Repository+"NAME:v0.1.0")
+}
+
+// buildAndLoad gives a cluster the images of the product, of the tests'
+// workload and of the static programs, each NAME=PROGRAM.
+func buildAndLoad(ctx context.Context, out io.Writer, cluster node.Cluster, static []string) error {
+	archives, err := buildImages(ctx, out)
+	if err != nil {
+		return err
+	}
+	for _, pair := range static {
+		name, program, found := strings.Cut(pair, "=")
+		if !found {
+			return fmt.Errorf("read --static %q: want NAME=PROGRAM", pair)
+		}
+		archive, err := images.Write(images.Static(images.Repository+name+":v0.1.0", name, program))
 		if err != nil {
 			return err
 		}
-		for _, pair := range static {
-			name, program, found := strings.Cut(pair, "=")
-			if !found {
-				return fmt.Errorf("read --static %q: want NAME=PROGRAM", pair)
-			}
-			archive, err := images.Write(images.Static(images.Repository+name+":v0.1.0", name, program))
-			if err != nil {
-				return err
-			}
-			archives = append(archives, archive)
-		}
-		return load(cmd.Context(), cmd.ErrOrStderr(), cluster, archives)
-	})
-	cmd.Flags().StringArrayVar(&static, "static", nil,
-		"also an image of one static program, NAME=PROGRAM, as "+images.Repository+"NAME:v0.1.0")
-	return cmd
+		archives = append(archives, archive)
+	}
+	return load(ctx, out, cluster, archives)
 }
 
 func buildImages(ctx context.Context, out io.Writer) ([]images.Archive, error) {

@@ -21,7 +21,7 @@ const httpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 func setTraffic(c *clusterv3.Cluster, t target) {
 	pool := t.traffic.Pool
 	c.CircuitBreakers = circuitBreakers(pool)
-	c.OutlierDetection = outlierDetection(t.traffic.Outlier)
+	c.OutlierDetection = outlierDetection(t)
 	if t.kind == clusterv3.Cluster_EDS {
 		c.CommonLbConfig = panicThreshold(t.traffic.Outlier)
 	}
@@ -125,10 +125,15 @@ func keepalive(pool *mesh.ConnectionPool) *clusterv3.UpstreamConnectionOptions {
 // seconds rounds up: the kernel's options know whole seconds, and not 0.
 func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
 
-// outlierDetection follows Istio: only what the user asked for ejects.
-func outlierDetection(o *mesh.OutlierDetection) *clusterv3.OutlierDetection {
+// outlierDetection is what the user asked for, else only unreachable endpoints
+// are left out. Without endpoints of its own a cluster has nothing to choose from.
+func outlierDetection(t target) *clusterv3.OutlierDetection {
+	o := t.traffic.Outlier
 	if o == nil {
-		return nil
+		if t.kind != clusterv3.Cluster_EDS {
+			return nil
+		}
+		return unreachableOnly()
 	}
 	out := &clusterv3.OutlierDetection{
 		EnforcingSuccessRate:           envoy.UInt32(0),
@@ -156,6 +161,34 @@ func outlierDetection(o *mesh.OutlierDetection) *clusterv3.OutlierDetection {
 		out.MaxEjectionPercent = envoy.UInt32(uint32(o.MaxEjectionPercent))
 	}
 	return out
+}
+
+// How endpoints that cannot be connected to are left out where no rule says
+// anything. A pod that is gone does not answer at all, and while discovery is
+// away nobody says that it is gone: each request to it would wait for the
+// network's own time-out.
+const (
+	// unreachableAfter is how many connections in a row fail.
+	unreachableAfter = 2
+	// unreachableFor is how long it is left out, times how often it was.
+	unreachableFor = 10 * time.Second
+	// unreachableShare bounds the endpoints left out; the only one never is.
+	unreachableShare = 50
+)
+
+// unreachableOnly ejects by connections that could not be made, never by what
+// an application answered.
+func unreachableOnly() *clusterv3.OutlierDetection {
+	return &clusterv3.OutlierDetection{
+		SplitExternalLocalOriginErrors:         true,
+		ConsecutiveLocalOriginFailure:          envoy.UInt32(unreachableAfter),
+		EnforcingConsecutiveLocalOriginFailure: envoy.UInt32(100),
+		EnforcingLocalOriginSuccessRate:        envoy.UInt32(0),
+		EnforcingConsecutive_5Xx:               envoy.UInt32(0),
+		EnforcingSuccessRate:                   envoy.UInt32(0),
+		BaseEjectionTime:                       envoy.Duration(unreachableFor),
+		MaxEjectionPercent:                     envoy.UInt32(unreachableShare),
+	}
 }
 
 // panicThreshold is below which share of healthy endpoints Envoy uses all of

@@ -57,6 +57,9 @@ type tally struct {
 	// Versions and Hosts are of the innermost application that answered.
 	Versions map[string]int `json:"versions"`
 	Hosts    map[string]int `json:"hosts"`
+	// Slowest is the longest that one request took, in seconds.
+	Slowest     float64 `json:"slowest"`
+	OverASecond int     `json:"overASecond"`
 	// FirstError is kept to be read by a person.
 	FirstError string `json:"firstError,omitempty"`
 }
@@ -87,8 +90,11 @@ func load(ctx context.Context, w io.Writer, args []string) error {
 	for range callers {
 		wg.Go(func() {
 			for range work {
+				begin := time.Now()
 				status, body, err := once(ctx, args[2])
+				took := time.Since(begin)
 				mu.Lock()
+				t.time(took)
 				t.count(status, body, err)
 				mu.Unlock()
 			}
@@ -103,6 +109,13 @@ func load(ctx context.Context, w io.Writer, args []string) error {
 	close(work)
 	wg.Wait()
 	return json.NewEncoder(w).Encode(t)
+}
+
+func (t *tally) time(took time.Duration) {
+	t.Slowest = max(t.Slowest, took.Seconds())
+	if took > time.Second {
+		t.OverASecond++
+	}
 }
 
 func (t *tally) count(status int, body []byte, err error) {
@@ -130,7 +143,8 @@ func (t *tally) count(status int, body []byte, err error) {
 	t.Hosts[inner.Host]++
 }
 
-// raw prints how long a server that speaks first took, and what it said.
+// raw prints how long a MySQL server, which speaks first, took to say its first
+// byte, and its greeting: one packet with its length in the first three bytes.
 func raw(ctx context.Context, w io.Writer, address string) error {
 	begin := time.Now()
 	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", address)
@@ -139,11 +153,16 @@ func raw(ctx context.Context, w io.Writer, address string) error {
 	}
 	defer conn.Close() //nolint:errcheck // only read
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	buf := make([]byte, 256)
-	n, err := conn.Read(buf)
+	var head [4]byte
+	_, err = io.ReadFull(conn, head[:])
+	took := time.Since(begin).Round(time.Millisecond)
 	if err != nil {
-		return fmt.Errorf("after %v: %w", time.Since(begin).Round(time.Millisecond), err)
+		return fmt.Errorf("after %v: %w", took, err)
 	}
-	_, err = fmt.Fprintf(w, "%v %q\n", time.Since(begin).Round(time.Millisecond), buf[:n])
+	greeting := make([]byte, int(head[0])|int(head[1])<<8|int(head[2])<<16)
+	if _, err := io.ReadFull(conn, greeting); err != nil {
+		return fmt.Errorf("read greeting of %d bytes: %w", len(greeting), err)
+	}
+	_, err = fmt.Fprintf(w, "%v %q\n", took, greeting)
 	return err
 }

@@ -70,6 +70,7 @@ func (w *walk) controlPlaneAway(ctx context.Context) (string, error) {
 	if _, err := w.kubectl.out(ctx, "-n", "mesh-system", "wait", "pods", "-l", "meshwright.io/component=discovery", "--for=delete", "--timeout=90s"); err != nil {
 		return "", err
 	}
+	gone := time.Now()
 	const rate = 20
 	count := fmt.Sprint(int(w.outage.Seconds()) * rate)
 	type result struct {
@@ -90,6 +91,10 @@ func (w *walk) controlPlaneAway(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r := <-done
+	down := time.Since(gone)
+	if err := w.stillAway(ctx); err != nil {
+		return "", err
+	}
 	if _, err := w.scaleAll(ctx, "mesh-system", "", discovery); err != nil {
 		return "", err
 	}
@@ -99,16 +104,41 @@ func (w *walk) controlPlaneAway(ctx context.Context) (string, error) {
 	if r.err != nil {
 		return "", r.err
 	}
-	evidence := fmt.Sprintf("control plane down for %v, %s deleted meanwhile: %d requests, %d lost",
-		w.outage, pods[0], r.t.Requests, r.t.Errors)
-	if r.t.Errors > 0 {
+	evidence := fmt.Sprintf("control plane down for %.0f s, %s deleted meanwhile: %d requests, %d lost, slowest %.1f s, %d over a second",
+		down.Seconds(), pods[0], r.t.Requests, r.t.Errors, r.t.Slowest, r.t.OverASecond)
+	if r.t.Errors > 0 || r.t.Requests != int(w.outage.Seconds())*rate {
 		return evidence, fmt.Errorf("lost requests: %s", r.t.FirstError)
 	}
-	if _, err := w.kubectl.out(ctx, "wait", "meshinstall/demo", "--for=condition=Ready", "--timeout=180s"); err != nil {
-		return evidence, err
+	if down < w.outage {
+		return evidence, fmt.Errorf("the control plane was to be down for %v", w.outage)
 	}
-	_, err = w.kubectl.out(ctx, "-n", "shop", "wait", "deployment", "--all", "--for=condition=Available", "--timeout=180s")
-	return evidence + "\nand back again: MeshInstall Ready, every Deployment Available", err
+	back, err := w.recovered(ctx)
+	return evidence + "\n" + back, err
+}
+
+// stillAway is an error if a pod of the control plane runs: the outage would
+// not have been one.
+func (w *walk) stillAway(ctx context.Context) error {
+	out, err := w.kubectl.out(ctx, "-n", "mesh-system", "get", "pods", "-l", "meshwright.io/component=discovery", "-o", "name")
+	if err != nil || out != "" {
+		return errors.Join(err, fmt.Errorf("discovery runs during its outage: %q", out))
+	}
+	return nil
+}
+
+// recovered waits for what was away by its own pods: the conditions of the
+// MeshInstall are those from before until the operator is back.
+func (w *walk) recovered(ctx context.Context) (string, error) {
+	begin := time.Now()
+	for _, ns := range []string{"meshwright-operator", "mesh-system", "shop"} {
+		if _, err := w.kubectl.out(ctx, "-n", ns, "wait", "deployment", "--all", "--for=condition=Available", "--timeout=180s"); err != nil {
+			return "", err
+		}
+	}
+	if _, err := w.kubectl.out(ctx, "wait", "meshinstall/demo", "--for=condition=Ready", "--timeout=180s"); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%.0f s after it was let back, every Deployment was Available, that of the replaced pod too", time.Since(begin).Seconds()), nil
 }
 
 // scaleAll sets the Deployments of a namespace to the given replicas, or to 0

@@ -47,12 +47,20 @@ func (w *walk) listeners(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	counters := 0
 	for line := range strings.Lines(string(stats)) {
-		if name, n, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && n != "0" {
+		name, n, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok {
+			continue
+		}
+		if counters++; n != "0" {
 			return table, fmt.Errorf("%s is %s", name, n)
 		}
 	}
-	return table + "\nupdate_rejected is 0 everywhere", nil
+	if counters == 0 {
+		return table, errors.New("the proxy has no counter update_rejected")
+	}
+	return fmt.Sprintf("%s\nupdate_rejected is 0 in all %d counters of this proxy", table, counters), nil
 }
 
 func fetch(ctx context.Context, url string) ([]byte, error) {

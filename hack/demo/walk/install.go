@@ -74,6 +74,10 @@ func (w *walk) findIngress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	addresses := strings.Fields(node)
+	if len(addresses) == 0 {
+		return fmt.Errorf("the node has no InternalIP")
+	}
 	text, err := w.kubectl.out(ctx, "-n", "mesh-ingress", "get", "service", "-l", "istio=ingressgateway", "-o", "json")
 	if err != nil {
 		return err
@@ -91,7 +95,7 @@ func (w *walk) findIngress(ctx context.Context) error {
 	for _, svc := range list.Items {
 		for _, p := range svc.Spec.Ports {
 			if p.Port == 80 && p.NodePort != 0 {
-				w.ingress = fmt.Sprintf("http://%s:%d", strings.Fields(node)[0], p.NodePort)
+				w.ingress = fmt.Sprintf("http://%s:%d", addresses[0], p.NodePort)
 				return nil
 			}
 		}

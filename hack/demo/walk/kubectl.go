@@ -72,6 +72,9 @@ type tally struct {
 	Versions   map[string]int `json:"versions"`
 	Hosts      map[string]int `json:"hosts"`
 	FirstError string         `json:"firstError"`
+	// Slowest is in seconds.
+	Slowest     float64 `json:"slowest"`
+	OverASecond int     `json:"overASecond"`
 }
 
 // eventually asks again until f holds, and returns its last answer.

@@ -76,7 +76,7 @@ func (w *walk) run(ctx context.Context) error {
 		}
 		fmt.Printf("  ok, %.1f s\n", time.Since(started).Seconds())
 	}
-	fmt.Printf("\nAll %d steps held, in %.0f s. The cluster stays up:\n", len(steps), time.Since(begin).Seconds())
+	fmt.Printf("\nAll %d steps held, in %.0f s. While its cluster is up, try:\n", len(steps), time.Since(begin).Seconds())
 	fmt.Println(indent(w.next()))
 	return nil
 }
@@ -86,6 +86,6 @@ func (w *walk) next() string {
 %s get meshinstall,meshrevision
 %s proxies
 curl -H 'Host: shop.example' %s/
-make cluster-down CLUSTER=demo    # stops it and removes all of it`,
+make cluster-down CLUSTER=demo    # stops the demo's cluster and removes all of it`,
 		w.kubectl.kubeconfig, w.kubectl.binary, w.meshwright, w.ingress)
 }

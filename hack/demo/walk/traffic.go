@@ -96,8 +96,12 @@ func (w *walk) identity(ctx context.Context) (string, error) {
 		if err == nil {
 			return out, errors.New("the plaintext caller is still answered")
 		}
-		_, why, _ := strings.Cut(err.Error(), `8080/": `)
-		return strings.Split(why, "\n")[0], nil
+		// Any other failure would be one of the walk, not the mesh's refusal.
+		const reset = "connection reset by peer"
+		if !strings.Contains(err.Error(), reset) {
+			return "", fmt.Errorf("not refused but failed: %w", err)
+		}
+		return reset, nil
 	})
 	if err != nil {
 		return refused, err
@@ -121,6 +125,9 @@ func (w *walk) serverFirst(ctx context.Context) (string, error) {
 	rows, err := w.kubectl.exec(ctx, "shop", "front", "demo-app", "query", "db:3306")
 	if err != nil {
 		return "", err
+	}
+	if !strings.Contains(out, "mysql_native_password") || !strings.Contains(rows, `"name":"anvil"`) {
+		return out + "\n" + rows, errors.New("not the greeting and the rows of the database")
 	}
 	greeting, _, _ := strings.Cut(out, " ")
 	return "the greeting came after " + greeting + ", through mutual TLS\n" + rows, nil

@@ -1,0 +1,70 @@
+package translate_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/meshwright/meshwright/internal/test/envoy"
+	"github.com/meshwright/meshwright/internal/test/meshtest"
+)
+
+// unreachable is two services: of pair's endpoints one answers, of single's none.
+const unreachable = `
+apiVersion: v1
+kind: Service
+metadata: {name: pair, namespace: shop}
+spec:
+  clusterIP: 10.96.0.81
+  selector: {app: pair}
+  ports: [{name: http, port: 8080, targetPort: PORT}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: single, namespace: shop}
+spec:
+  clusterIP: 10.96.0.83
+  selector: {app: single}
+  ports: [{name: http, port: 8080, targetPort: PORT}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: pair-x, namespace: shop, labels: {kubernetes.io/service-name: pair}}
+addressType: IPv4
+ports: [{name: http, port: PORT}]
+endpoints: [{addresses: [127.0.1.81]}, {addresses: [127.0.1.82]}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: single-x, namespace: shop, labels: {kubernetes.io/service-name: single}}
+addressType: IPv4
+ports: [{name: http, port: PORT}]
+endpoints: [{addresses: [127.0.1.83]}]
+`
+
+func TestUnreachableEndpointIsLeftOutUnlessItIsTheOnlyOne(t *testing.T) {
+	t.Parallel()
+	port := envoy.FreePort(t)
+	pod(t, "127.0.1.81", port)
+	m := meshtest.ReadText(t, strings.ReplaceAll(unreachable, "PORT", strconv.Itoa(port)))
+	proxy := client(t, m, "127.0.1.80")
+	at := proxy.Listeners(t)["0.0.0.0_8080"]
+	for range 50 {
+		if status, body := get(t, at, "http://pair.shop/"); status != 200 {
+			t.Fatalf("answer %d %q, want that of the other endpoint", status, body)
+		}
+		if status, _ := get(t, at, "http://single.shop/"); status != 503 {
+			t.Fatalf("answer %d of a service that nobody serves", status)
+		}
+	}
+	for host, want := range map[string]int64{"pair": 1, "single": 0} {
+		name := "cluster.outbound|8080||" + host + ".shop.svc.cluster.local.outlier_detection.ejections_active"
+		if got := proxy.Stats(t, "ejections_active")[name]; got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+	pod(t, "127.0.1.83", port)
+	if status, body := get(t, at, "http://single.shop/"); status != 200 {
+		t.Errorf("answer %d %q right after it came back", status, body)
+	}
+}
