@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -53,8 +54,9 @@ type Options struct {
 	Namespace string
 	// MeshNamespaces and GatewayNamespaces are those in which it has rights.
 	MeshNamespaces, GatewayNamespaces []string
-	// Image of the operands; empty means each version's own.
-	Image string
+	// Image of the operands of a version; nil, or an empty answer, means the
+	// version's own.
+	Image func(version string) string
 	// MetricsAddress and HealthAddress are served on; "0" turns one off.
 	MetricsAddress, HealthAddress string
 	// LeaseDuration is how long a leader that is silent stays leader.
@@ -70,8 +72,13 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("register kinds: %w", err)
 		}
 	}
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make the client of the API server's version: %w", err)
+	}
 	r := &Reconciler{
-		Now: time.Now, Image: options.Image, OperatorNamespace: options.Namespace,
+		Server: server,
+		Now:    time.Now, Image: options.Image, OperatorNamespace: options.Namespace,
 		MeshNamespaces: options.MeshNamespaces, GatewayNamespaces: options.GatewayNamespaces,
 		memory: apply.NewMemory(),
 	}

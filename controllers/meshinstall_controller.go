@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,8 +30,11 @@ type Reconciler struct {
 	Events  events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
-	// Image of the operands; empty means the version's own.
-	Image string
+	// Image of the operands of a version; nil, or an empty answer, means the
+	// version's own.
+	Image func(version string) string
+	// Server says which Kubernetes this is.
+	Server discovery.ServerVersionInterface
 	// OperatorNamespace is where the operator runs.
 	OperatorNamespace string
 	// MeshNamespaces and GatewayNamespaces are those in which the operator

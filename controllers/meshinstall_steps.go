@@ -36,6 +36,7 @@ func (r *Reconciler) steps() []step {
 		{"permit", r.permit},
 		{"hold", r.hold},
 		{"observe", r.observe},
+		{"path", r.path},
 		{"record", r.record},
 		{"apply", r.apply},
 		{"prune", r.prune},
@@ -87,7 +88,11 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 // render works out the revision that the spec asks for.
 func (r *Reconciler) render(_ context.Context, s *scope) error {
 	defer stopwatch(renderSeconds)()
-	target, err := plan.New(plan.Input{Install: s.install.Name, Spec: s.install.Spec, Image: r.Image})
+	in := plan.Input{Install: s.install.Name, Spec: s.install.Spec}
+	if r.Image != nil {
+		in.Image = r.Image(in.Spec.Version)
+	}
+	target, err := plan.New(in)
 	s.target = target
 	return err
 }

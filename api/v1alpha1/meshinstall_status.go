@@ -33,6 +33,13 @@ const (
 	ReasonUninstalling = "Uninstalling"
 	// ReasonUnknownVersion : spec.version is not in the catalogue.
 	ReasonUnknownVersion = "UnknownVersion"
+	// ReasonVersionEndOfLife : support of spec.version has ended.
+	ReasonVersionEndOfLife = "VersionEndOfLife"
+	// ReasonKubernetesTooOld : spec.version needs a newer API server.
+	ReasonKubernetesTooOld = "KubernetesTooOld"
+	// ReasonPathRefused : spec.version cannot be reached from the active one in
+	// one step.
+	ReasonPathRefused = "PathRefused"
 	// ReasonUnknownProfile : spec.profile is not one of the version's.
 	ReasonUnknownProfile = "UnknownProfile"
 	// ReasonInvalidSpec : a field of the spec cannot be met.

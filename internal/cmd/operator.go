@@ -10,10 +10,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/meshwright/meshwright/controllers"
+	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
 func operatorCommand() *cobra.Command {
-	options := controllers.Options{Image: os.Getenv(imageVariable)}
+	options := controllers.Options{Image: func(version string) string { return plan.Image(version, os.LookupEnv) }}
 	c := &cobra.Command{
 		Use:   "operator",
 		Short: "Run the operator, which installs what each MeshInstall says",

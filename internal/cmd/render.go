@@ -15,9 +15,6 @@ import (
 	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
-// imageVariable names the image of the operands, as OLM has it.
-const imageVariable = "RELATED_IMAGE_MESHWRIGHT"
-
 func renderCommand() *cobra.Command {
 	var file, image string
 	c := &cobra.Command{
@@ -31,7 +28,7 @@ func renderCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := plan.New(plan.Input{Install: install.Name, Spec: install.Spec, Image: cmp.Or(image, os.Getenv(imageVariable))})
+			p, err := plan.New(plan.Input{Install: install.Name, Spec: install.Spec, Image: cmp.Or(image, plan.Image(install.Spec.Version, os.LookupEnv))})
 			if err != nil {
 				return fmt.Errorf("render MeshInstall %s: %w", install.Name, err)
 			}
@@ -39,7 +36,7 @@ func renderCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&file, "filename", "f", "", "the MeshInstall; - is standard input")
-	c.Flags().StringVar(&image, "image", "", "image of all components (default "+plan.DefaultImage("VERSION")+", or $"+imageVariable+")")
+	c.Flags().StringVar(&image, "image", "", "image of all components (default "+plan.DefaultImage("VERSION")+", or $"+plan.ImageVariable("VERSION")+")")
 	_ = c.MarkFlagRequired("filename")
 	return c
 }

@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
 func TestRenderPrintsWhatThePlanHas(t *testing.T) {
-	t.Setenv(imageVariable, "")
+	t.Setenv(plan.ImageVariable("v0.1.0"), "")
 	dir := filepath.Join("..", "install", "plan", "testdata")
 	want, err := os.ReadFile(filepath.Join(dir, "demo.out.yaml"))
 	if err != nil {

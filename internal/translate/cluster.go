@@ -74,7 +74,7 @@ func cluster(r mesh.Reader, name string) resource.Built {
 		return resource.Built{Msg: &clusterv3.Cluster{
 			Name:                 name,
 			ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-			ConnectTimeout:       envoy.Duration(connectTimeout),
+			ConnectTimeout:       envoy.Duration(blackHoleTimeout),
 		}}
 	}
 	port, subset, host, outbound := parseOutbound(name)

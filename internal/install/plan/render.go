@@ -70,7 +70,11 @@ func renderChart(c *chart.Chart, values map[string]any, release chartutil.Releas
 
 // renderMesh renders the chart of a version for a revision's name.
 func renderMesh(version string, values map[string]any, revision string) (sets, error) {
-	c, err := loadChart("mesh/" + version)
+	entry, err := Carried.find(version)
+	if err != nil {
+		return sets{}, err
+	}
+	c, err := loadChart(entry.chart)
 	if err != nil {
 		return sets{}, err
 	}

@@ -26,7 +26,6 @@ var unserved = []struct {
 	{"spec.update.revisionHistoryLimit", func(s *v1alpha1.MeshInstallSpec) bool {
 		return s.Update != nil && s.Update.RevisionHistoryLimit != nil
 	}},
-	{"spec.update.allow", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.Allow != nil }},
 	{"spec.components.*.replicas.max", scales},
 }
 

@@ -84,7 +84,6 @@ func TestWishesThatAreNotServedAreRefusedByName(t *testing.T) {
 		"  update: {dataPlane: {}}\n":                               "spec.update.dataPlane",
 		"  update: {retainOld: 1h}\n":                               "spec.update.retainOld",
 		"  update: {revisionHistoryLimit: 1}\n":                     "spec.update.revisionHistoryLimit",
-		"  update: {allow: {}}\n":                                   "spec.update.allow",
 		"  components: {discovery: {replicas: {min: 1, max: 2}}}\n": "spec.components.*.replicas.max",
 	}
 	for spec, field := range cases {

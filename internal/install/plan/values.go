@@ -25,9 +25,6 @@ type Invalid struct{ Reason, Field, Message string }
 // Error is the field and the message.
 func (e *Invalid) Error() string { return e.Field + ": " + e.Message }
 
-// Versions are those that this operator carries a chart of, oldest first.
-func Versions() []string { return folders("mesh") }
-
 // folders are the names below a folder of the charts. Embedded folders can
 // always be read; one that is missing has no names.
 func folders(dir string) []string {
@@ -76,10 +73,11 @@ func withDefaults(spec v1alpha1.MeshInstallSpec) v1alpha1.MeshInstallSpec {
 }
 
 func profileValues(spec v1alpha1.MeshInstallSpec) (map[string]any, error) {
-	if !slices.Contains(Versions(), spec.Version) {
-		return nil, &Invalid{v1alpha1.ReasonUnknownVersion, "spec.version", fmt.Sprintf("this operator does not carry %q; set one of: %s", spec.Version, strings.Join(Versions(), ", "))}
+	entry, err := Carried.find(spec.Version)
+	if err != nil {
+		return nil, err
 	}
-	dir := path.Join("mesh", spec.Version)
+	dir := entry.chart
 	if profiles := folders(path.Join(dir, "profiles")); !slices.Contains(profiles, string(spec.Profile)) {
 		return nil, &Invalid{v1alpha1.ReasonUnknownProfile, "spec.profile", fmt.Sprintf("version %s has no profile %q; set one of: %s", spec.Version, spec.Profile, strings.Join(profiles, ", "))}
 	}

@@ -1,0 +1,6 @@
+//go:build !upgrades
+
+package plan
+
+// Carried are the versions that this operator can install.
+var Carried = released
