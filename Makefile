@@ -81,8 +81,8 @@ images: ## Build the image of Meshwright, without a container engine, into the u
 	@$(CLUSTER_CLI) images
 
 .PHONY: image-load
-image-load: ## Build the image and give it to a running cluster (CLUSTER=dev)
-	@$(CLUSTER_CLI) load $(CLUSTER)
+image-load: ## Build the image and give it to a running cluster (CLUSTER=dev); UPGRADES=1 also those of two versions more
+	@$(CLUSTER_CLI) load $(CLUSTER) $(if $(UPGRADES),--upgrades)
 
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 KUSTOMIZE := go run sigs.k8s.io/kustomize/kustomize/v5@v5.8.3

@@ -30,27 +30,43 @@ func imagesCommand() *cobra.Command {
 }
 
 func loadCommand() *cobra.Command {
-	var static []string
+	var more extras
 	cmd := forCluster("load", "Build images and give them to a running cluster", func(cmd *cobra.Command, cluster node.Cluster) error {
-		return buildAndLoad(cmd.Context(), cmd.ErrOrStderr(), cluster, static)
+		return buildAndLoad(cmd.Context(), cmd.ErrOrStderr(), cluster, more)
 	})
-	addStatic(cmd, &static)
+	more.addFlags(cmd)
 	return cmd
 }
 
-func addStatic(cmd *cobra.Command, static *[]string) {
-	cmd.Flags().StringArrayVar(static, "static", nil,
-		"also an image of one static program, NAME=PROGRAM, as "+images.Repository+"NAME:v0.1.0")
+// extras are images beside those of the product and of the tests' workload.
+type extras struct {
+	// static are programs, each NAME=PROGRAM.
+	static []string
+	// upgrades asks for two versions more of the product.
+	upgrades bool
 }
 
-// buildAndLoad gives a cluster the images of the product, of the tests'
-// workload and of the static programs, each NAME=PROGRAM.
-func buildAndLoad(ctx context.Context, out io.Writer, cluster node.Cluster, static []string) error {
+func (e *extras) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&e.static, "static", nil,
+		"also an image of one static program, NAME=PROGRAM, as "+images.Repository+"NAME:v0.1.0")
+	cmd.Flags().BoolVar(&e.upgrades, "upgrades", false, "also two versions more of Meshwright, to test updates with")
+}
+
+// buildAndLoad gives a cluster the images of the product and of the tests'
+// workload, and more.
+func buildAndLoad(ctx context.Context, out io.Writer, cluster node.Cluster, more extras) error {
 	archives, err := buildImages(ctx, out)
 	if err != nil {
 		return err
 	}
-	for _, pair := range static {
+	if more.upgrades {
+		versions, err := images.Upgrades(ctx)
+		if err != nil {
+			return err
+		}
+		archives = append(archives, versions...)
+	}
+	for _, pair := range more.static {
 		name, program, found := strings.Cut(pair, "=")
 		if !found {
 			return fmt.Errorf("read --static %q: want NAME=PROGRAM", pair)

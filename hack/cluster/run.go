@@ -20,7 +20,7 @@ const stopWithin = 30 * time.Second
 
 func runCommand() *cobra.Command {
 	var name string
-	var static []string
+	var more extras
 	cmd := &cobra.Command{
 		Use:   "run [--name NAME] -- COMMAND ARGUMENT...",
 		Short: "Run a command against a cluster with our images, and stop the cluster if it was not up before",
@@ -35,15 +35,15 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runAgainst(cmd.Context(), cmd.ErrOrStderr(), cluster, static, args)
+			return runAgainst(cmd.Context(), cmd.ErrOrStderr(), cluster, more, args)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "the cluster (default: one of its own for this run)")
-	addStatic(cmd, &static)
+	more.addFlags(cmd)
 	return cmd
 }
 
-func runAgainst(ctx context.Context, out io.Writer, cluster node.Cluster, static, args []string) (err error) {
+func runAgainst(ctx context.Context, out io.Writer, cluster node.Cluster, more extras, args []string) (err error) {
 	if err := node.StopAbandoned(out); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func runAgainst(ctx context.Context, out io.Writer, cluster node.Cluster, static
 		}
 		defer func() { err = errors.Join(err, node.Stop(cluster, out)) }()
 	}
-	if err := buildAndLoad(ctx, out, cluster, static); err != nil {
+	if err := buildAndLoad(ctx, out, cluster, more); err != nil {
 		return err
 	}
 	command := exec.CommandContext(ctx, args[0], args[1:]...)

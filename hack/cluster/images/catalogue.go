@@ -24,7 +24,7 @@ const (
 
 // Pause is the image of every Pod's sandbox.
 func Pause(ctx context.Context) (Archive, error) {
-	return compiled(ctx, "hack/cluster", "./pause", func(program string) Image {
+	return compiled(ctx, program{module: "hack/cluster", pkg: "./pause"}, func(program string) Image {
 		return Static(PauseRef, "pause", program)
 	})
 }
@@ -41,7 +41,7 @@ func CoreDNS() (Archive, error) {
 
 // App is the image of the workload of end-to-end tests.
 func App(ctx context.Context) (Archive, error) {
-	return compiled(ctx, "hack/cluster", "./app", func(program string) Image {
+	return compiled(ctx, program{module: "hack/cluster", pkg: "./app"}, func(program string) Image {
 		return Static(AppRef, "app", program)
 	})
 }
@@ -69,9 +69,17 @@ func base() []File {
 	}
 }
 
-// compiled builds a Go program of this repository and writes the image that
-// holds it.
-func compiled(ctx context.Context, module, pkg string, image func(program string) Image) (Archive, error) {
+// program is a Go program of this repository.
+type program struct {
+	module, pkg string
+	// version is stamped into it, where it is not the one in the source.
+	version string
+	// tags are build tags.
+	tags string
+}
+
+// compiled builds a program and writes the image that holds it.
+func compiled(ctx context.Context, p program, image func(path string) Image) (Archive, error) {
 	root, err := assets.Root()
 	if err != nil {
 		return Archive{}, err
@@ -81,13 +89,17 @@ func compiled(ctx context.Context, module, pkg string, image func(program string
 		return Archive{}, fmt.Errorf("create a folder to compile in: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	program := filepath.Join(dir, "program")
+	ldflags := "-s -w"
+	if p.version != "" {
+		ldflags += " -X github.com/meshwright/meshwright/internal/version.version=" + p.version
+	}
+	path := filepath.Join(dir, "program")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w", "-o", program, pkg)
-	build.Dir = filepath.Join(root, module)
+		"-tags", p.tags, "-ldflags", ldflags, "-o", path, p.pkg)
+	build.Dir = filepath.Join(root, p.module)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=", "GOWORK=off")
 	if printed, err := build.CombinedOutput(); err != nil {
-		return Archive{}, fmt.Errorf("compile %s: %w\n%s", pkg, err, printed)
+		return Archive{}, fmt.Errorf("compile %s: %w\n%s", p.pkg, err, printed)
 	}
-	return Write(image(program))
+	return Write(image(path))
 }

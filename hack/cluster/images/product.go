@@ -17,13 +17,35 @@ import (
 // looks there by itself.
 const libraries = "/lib/x86_64-linux-gnu"
 
-// ProductRef names the image of Meshwright in this build's version.
-func ProductRef() string { return Repository + "meshwright:" + version.String() }
+// ProductRef names the image of Meshwright in a version.
+func ProductRef(version string) string { return Repository + "meshwright:" + version }
 
 // Product is the image of Meshwright, with Envoy: every part of the mesh runs
 // it. Envoy must have been fetched. The Dockerfile of releases makes the same
 // from Envoy's own image.
 func Product(ctx context.Context) (Archive, error) {
+	return product(ctx, program{module: ".", pkg: ".", version: version.String()})
+}
+
+// Upgrades are the images of two versions more, made from the same tree, to
+// test updates with: v0.2.0, whose operator carries all three, and v0.2.1,
+// whose discovery sends each proxy a cluster that Envoy refuses.
+func Upgrades(ctx context.Context) ([]Archive, error) {
+	var out []Archive
+	for _, p := range []program{
+		{module: ".", pkg: ".", version: "v0.2.0", tags: "upgrades"},
+		{module: ".", pkg: ".", version: "v0.2.1", tags: "upgrades,faulty"},
+	} {
+		archive, err := product(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, archive)
+	}
+	return out, nil
+}
+
+func product(ctx context.Context, p program) (Archive, error) {
 	envoy, err := assets.Find("envoy")
 	if err != nil {
 		return Archive{}, err
@@ -32,12 +54,12 @@ func Product(ctx context.Context) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	return compiled(ctx, ".", ".", func(program string) Image { return productImage(envoy, needed, program) })
+	return compiled(ctx, p, func(path string) Image { return productImage(envoy, needed, path, ProductRef(p.version)) })
 }
 
-func productImage(envoy string, needed []File, program string) Image {
+func productImage(envoy string, needed []File, program, ref string) Image {
 	return Image{
-		Ref: ProductRef(),
+		Ref: ref,
 		Layers: [][]File{
 			append(base(), needed...),
 			{{Path: "/usr/local/bin/envoy", Source: envoy, Mode: 0o755}},

@@ -56,7 +56,7 @@ func readDockerfile(t *testing.T) dockerfile {
 
 func TestDockerfileMakesTheSameImage(t *testing.T) {
 	t.Parallel()
-	release, image := readDockerfile(t), productImage("envoy", nil, "meshwright")
+	release, image := readDockerfile(t), productImage("envoy", nil, "meshwright", ProductRef("v0.1.0"))
 	var paths []string
 	for _, file := range slices.Concat(image.Layers...) {
 		if strings.HasPrefix(file.Path, "/usr/local/bin/") {

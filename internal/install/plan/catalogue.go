@@ -35,8 +35,8 @@ type Catalogue []Entry
 var released = Catalogue{
 	{
 		Version: "v0.1.0", chart: "mesh/v0.1.0", updatesFrom: "v0.1.0",
-		// Native sidecars are on by default since 1.29.
-		oldestKubernetes: 29,
+		// Native sidecars are stable since 1.33.
+		oldestKubernetes: 33,
 	},
 }
 
