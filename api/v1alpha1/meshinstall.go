@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // MeshInstall says what service mesh this cluster shall have. The operator
 // installs it and keeps it so. The smallest useful object has spec.version only.
@@ -90,6 +93,33 @@ type MeshInstallSpec struct {
 	// meshConfig sets how the mesh behaves.
 	// +optional
 	MeshConfig *MeshConfig `json:"meshConfig,omitempty"`
+
+	// values are values of the version's chart, over the profile's and under the
+	// fields above. A key that the chart does not have is an error.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	Values *runtime.RawExtension `json:"values,omitempty"`
+
+	// valuesFrom are objects with values, each over the one before it, and all
+	// under values. What they hold is part of the revision: a change makes a
+	// new one, within a minute. A Secret keeps values out of Git; what is
+	// rendered from them is in the cluster for those to read who may read that.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	ValuesFrom []ValuesSource `json:"valuesFrom,omitempty"`
+
+	// patches change objects after they were rendered, in order. One that
+	// changes nothing is an error.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Patches []Patch `json:"patches,omitempty"`
+
+	// images says where images come from.
+	// +optional
+	Images *Images `json:"images,omitempty"`
 
 	// tags are the values of the label istio.io/rev, beside the revisions'
 	// names, by which namespaces and pods choose this mesh. Each belongs to one

@@ -46,6 +46,13 @@ const (
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonNotServed : a field is set that this operator does not serve yet.
 	ReasonNotServed = "NotServed"
+	// ReasonInvalidValues : a value is unknown to the chart, or of a wrong form.
+	ReasonInvalidValues = "InvalidValues"
+	// ReasonValuesNotFound : an object of spec.valuesFrom, or its key, is not
+	// there.
+	ReasonValuesNotFound = "ValuesNotFound"
+	// ReasonInvalidPatch : a patch cannot be applied, or changes nothing.
+	ReasonInvalidPatch = "InvalidPatch"
 	// ReasonNamespaceNotPrepared : a namespace is named in which the operator
 	// was given no rights.
 	ReasonNamespaceNotPrepared = "NamespaceNotPrepared"

@@ -54,11 +54,15 @@ type MeshRevisionSpec struct {
 	// in hexadecimal, with a placeholder for the revision's name.
 	// +required
 	RenderedHash string `json:"renderedHash"`
-	// values are the chart's values: profile and spec, merged.
+	// values are the chart's values: profile, values, valuesFrom and spec, merged.
 	// +required
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Values runtime.RawExtension `json:"values"`
+	// patches are those of the MeshInstall.
+	// +optional
+	// +listType=atomic
+	Patches []Patch `json:"patches,omitempty"`
 }
 
 // MeshRevisionStatus is how a revision does.

@@ -58,22 +58,6 @@ func (c Catalogue) find(version string) (Entry, error) {
 		fmt.Sprintf("this operator does not carry %q; set one of: %s", version, strings.Join(c.Versions(), ", "))}
 }
 
-// Image is the image of a version. lookup is os.LookupEnv, or like it: the
-// variable that ImageVariable names has the image, with its digest, as the
-// release that carries the version has it.
-func Image(version string, lookup func(string) (string, bool)) string {
-	if image, ok := lookup(ImageVariable(version)); ok && image != "" {
-		return image
-	}
-	return DefaultImage(version)
-}
-
-// ImageVariable is the name of the environment variable with the image of a
-// version, as OLM has it: RELATED_IMAGE_MESHWRIGHT_V0_1_0.
-func ImageVariable(version string) string {
-	return "RELATED_IMAGE_MESHWRIGHT_" + strings.ToUpper(strings.ReplaceAll(version, ".", "_"))
-}
-
 // Move is a step from one version to another. From is empty for an install
 // anew.
 type Move struct {

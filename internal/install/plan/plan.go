@@ -25,9 +25,6 @@ const (
 // which follows from the hash, is not in it.
 const placeholder = "revision"
 
-// DefaultImage is the image of a version where the operator was given none.
-func DefaultImage(version string) string { return "docker.io/meshwright/meshwright:" + version }
-
 // Input is all that a plan depends on.
 type Input struct {
 	// Install is the MeshInstall's name.
@@ -35,6 +32,8 @@ type Input struct {
 	Spec    v1alpha1.MeshInstallSpec
 	// Image of all components. Empty means DefaultImage.
 	Image string
+	// ValuesFrom has the YAML that each entry of spec.valuesFrom leads to.
+	ValuesFrom []string
 }
 
 // Plan is one rendered revision and the install set that points at it. Its
@@ -54,8 +53,9 @@ type Plan struct {
 	InstallSet []*unstructured.Unstructured
 
 	// door injects the pods of all namespaces that opt in.
-	door   []*unstructured.Unstructured
-	values map[string]any
+	door    []*unstructured.Unstructured
+	values  map[string]any
+	patches []v1alpha1.Patch
 }
 
 // New renders a spec. An error of type *Invalid says what a person has to
@@ -65,7 +65,8 @@ func New(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashed, err := renderMesh(in.Spec.Version, values, placeholder)
+	spec := v1alpha1.MeshRevisionSpec{Install: in.Install, Version: in.Spec.Version, Patches: in.Spec.Patches}
+	hashed, err := renderMesh(spec, values, placeholder)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,8 @@ func New(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return build(v1alpha1.MeshRevisionSpec{Install: in.Install, Version: in.Spec.Version, RenderedHash: hash}, in.Install+"-"+hash[:10], values)
+	spec.RenderedHash = hash
+	return build(spec, in.Install+"-"+hash[:10], values)
 }
 
 // FromRecord renders a revision again from the record that was made of it. It
@@ -87,14 +89,14 @@ func FromRecord(record *v1alpha1.MeshRevision) (*Plan, error) {
 }
 
 func build(spec v1alpha1.MeshRevisionSpec, name string, values map[string]any) (*Plan, error) {
-	sets, err := renderMesh(spec.Version, values, name)
+	sets, err := renderMesh(spec, values, name)
 	if err != nil {
 		return nil, err
 	}
 	namespace, _ := values["namespace"].(string)
 	return &Plan{
 		Install: spec.Install, Revision: name, Version: spec.Version, Namespace: namespace, Hash: spec.RenderedHash,
-		RevisionSet: sets.revision, InstallSet: sets.install, door: sets.door, values: values,
+		RevisionSet: sets.revision, InstallSet: sets.install, door: sets.door, values: values, patches: spec.Patches,
 	}, nil
 }
 
@@ -105,7 +107,7 @@ func (p *Plan) Record() (*v1alpha1.MeshRevision, error) {
 		return nil, fmt.Errorf("write the values of revision %s: %w", p.Revision, err)
 	}
 	record := &v1alpha1.MeshRevision{Spec: v1alpha1.MeshRevisionSpec{
-		Install: p.Install, Version: p.Version, RenderedHash: p.Hash, Values: runtime.RawExtension{Raw: raw},
+		Install: p.Install, Version: p.Version, RenderedHash: p.Hash, Values: runtime.RawExtension{Raw: raw}, Patches: p.patches,
 	}}
 	record.APIVersion, record.Kind = v1alpha1.GroupVersion.String(), "MeshRevision"
 	record.Name = p.Revision

@@ -19,6 +19,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/charts"
 )
 
@@ -68,9 +69,10 @@ func renderChart(c *chart.Chart, values map[string]any, release chartutil.Releas
 	return out, nil
 }
 
-// renderMesh renders the chart of a version for a revision's name.
-func renderMesh(version string, values map[string]any, revision string) (sets, error) {
-	entry, err := Carried.find(version)
+// renderMesh renders the chart of a revision's version under a name, and
+// applies its patches.
+func renderMesh(spec v1alpha1.MeshRevisionSpec, values map[string]any, revision string) (sets, error) {
+	entry, err := Carried.find(spec.Version)
 	if err != nil {
 		return sets{}, err
 	}
@@ -105,7 +107,7 @@ func renderMesh(version string, values map[string]any, revision string) (sets, e
 	sortObjects(s.revision)
 	sortObjects(s.door)
 	sortObjects(s.install)
-	return s, nil
+	return s, applyPatches(spec.Patches, revision, s.revision, s.door, s.install)
 }
 
 // decode reads a stream of YAML documents and leaves out empty ones.

@@ -47,18 +47,61 @@ func resolve(in Input) (map[string]any, error) {
 	if err := served(&spec); err != nil {
 		return nil, err
 	}
+	if values, err = overlay(values, in, spec.Version); err != nil {
+		return nil, err
+	}
 	delete(values, updateKey)
 	if len(spec.Tags) > 0 {
 		values["tags"] = anys(slices.Sorted(slices.Values(spec.Tags)))
 	}
 	values["install"] = in.Install
 	values["namespace"] = spec.Namespace
-	values["image"] = cmp.Or(in.Image, DefaultImage(spec.Version))
+	images := cmp.Or(spec.Images, &v1alpha1.Images{})
+	values["image"] = fromRegistry(cmp.Or(in.Image, DefaultImage(spec.Version)), images.Registry)
+	if len(images.PullSecrets) > 0 {
+		values["imagePullSecrets"] = anys(slices.Sorted(slices.Values(images.PullSecrets)))
+	}
 	if err := setMeshConfig(values, spec.MeshConfig); err != nil {
 		return nil, err
 	}
 	if err := setComponents(values, spec.Components); err != nil {
 		return nil, err
+	}
+	return values, nil
+}
+
+// overlay puts the user's values over the profile's: valuesFrom in its order,
+// then values.
+func overlay(values map[string]any, in Input, version string) (map[string]any, error) {
+	if len(in.ValuesFrom) != len(in.Spec.ValuesFrom) {
+		return nil, fmt.Errorf("read spec.valuesFrom: %d of %d objects are given", len(in.ValuesFrom), len(in.Spec.ValuesFrom))
+	}
+	entry, err := Carried.find(version)
+	if err != nil {
+		return nil, err
+	}
+	c, err := loadChart(entry.chart)
+	if err != nil {
+		return nil, err
+	}
+	layers := slices.Clone(in.ValuesFrom)
+	if in.Spec.Values != nil {
+		layers = append(layers, string(in.Spec.Values.Raw))
+	}
+	for i, text := range layers {
+		field := "spec.values"
+		if i < len(in.ValuesFrom) {
+			from := in.Spec.ValuesFrom[i]
+			field = fmt.Sprintf("spec.valuesFrom[%d](%s %s)", i, from.Kind, from.Name)
+		}
+		layer := map[string]any{}
+		if err := yaml.UnmarshalStrict([]byte(text), &layer); err != nil {
+			return nil, &Invalid{v1alpha1.ReasonInvalidValues, field, "this is no table of values in YAML: " + err.Error()}
+		}
+		if err := checkValues(c, layer, field); err != nil {
+			return nil, err
+		}
+		values = chartutil.CoalesceTables(layer, values)
 	}
 	return values, nil
 }
