@@ -55,6 +55,8 @@ type scope struct {
 	// read is the resource version of install as it was read.
 	read string
 
+	// Set by values: the YAML that each entry of spec.valuesFrom leads to.
+	values []string
 	// Set by render.
 	target *plan.Plan
 	// Set by observe: what is stored, and what is being brought up to date.
@@ -92,7 +94,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if writeErr := r.writeStatus(ctx, s, err); client.IgnoreNotFound(writeErr) != nil {
 		err = errors.Join(err, writeErr)
 	}
-	return result(err, s.degraded)
+	when, err := result(err, s.degraded)
+	if len(s.values) > 0 && err == nil && (when.RequeueAfter == 0 || when.RequeueAfter > valuesRetry) {
+		when.RequeueAfter = valuesRetry
+	}
+	return when, err
 }
 
 // applierFor writes for one MeshInstall.

@@ -32,6 +32,7 @@ const addressDeadline = 2 * time.Minute
 func (r *Reconciler) steps() []step {
 	return []step{
 		{"claim", r.claim},
+		{"values", r.values},
 		{"render", r.render},
 		{"permit", r.permit},
 		{"hold", r.hold},
@@ -88,7 +89,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 // render works out the revision that the spec asks for.
 func (r *Reconciler) render(_ context.Context, s *scope) error {
 	defer stopwatch(renderSeconds)()
-	in := plan.Input{Install: s.install.Name, Spec: s.install.Spec}
+	in := plan.Input{Install: s.install.Name, Spec: s.install.Spec, ValuesFrom: s.values}
 	if r.Image != nil {
 		in.Image = r.Image(in.Spec.Version)
 	}

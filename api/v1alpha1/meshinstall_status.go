@@ -51,6 +51,9 @@ const (
 	// ReasonValuesNotFound : an object of spec.valuesFrom, or its key, is not
 	// there.
 	ReasonValuesNotFound = "ValuesNotFound"
+	// ReasonValuesForbidden : the operator may not read an object of
+	// spec.valuesFrom.
+	ReasonValuesForbidden = "ValuesForbidden"
 	// ReasonInvalidPatch : a patch cannot be applied, or changes nothing.
 	ReasonInvalidPatch = "InvalidPatch"
 	// ReasonNamespaceNotPrepared : a namespace is named in which the operator

@@ -3,9 +3,12 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"helm.sh/helm/v3/pkg/chartutil"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
 )
 
 // Access is what an administrator applies so that a mesh may live in its
@@ -57,4 +60,25 @@ func anys(list []string) []any {
 		out[i] = s
 	}
 	return out
+}
+
+// ReadAccess is what an administrator applies so that the operator may read
+// one object of spec.valuesFrom.
+func ReadAccess(operatorNamespace, namespace string, from v1alpha1.ValuesSource) []*unstructured.Unstructured {
+	name := "meshwright-operator-values-" + from.Name
+	metadata := map[string]any{"name": name, "namespace": namespace}
+	return []*unstructured.Unstructured{
+		{Object: map[string]any{
+			"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
+			"rules": []any{map[string]any{
+				"apiGroups": []any{""}, "resources": []any{strings.ToLower(string(from.Kind)) + "s"},
+				"resourceNames": []any{from.Name}, "verbs": []any{"get"},
+			}},
+		}},
+		{Object: map[string]any{
+			"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+			"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "meshwright-operator", "namespace": operatorNamespace}},
+		}},
+	}
 }
