@@ -60,13 +60,14 @@ var rooms = map[string][]string{
 	"internal/redirect/capture": {},
 	"internal/install/plan":     {"api/v1alpha1", "charts", "internal/version"},
 	"internal/install/apply":    {"internal/log", "internal/metrics"},
+	"internal/backup":           {"internal/ca/store"},
 	"internal/version":          {},
 	"internal/metrics":          {},
 }
 
 // outside says which rooms, and no others, may import what begins with the key.
 var outside = map[string][]string{
-	"k8s.io/client-go":                       {"hack/bench", "controllers", "internal/cmd", "internal/source", "internal/status", "internal/install/apply", "internal/ca/store", "internal/authn", "internal/inject/webhook", "internal/test"},
+	"k8s.io/client-go":                       {"hack/bench", "controllers", "internal/cmd", "internal/source", "internal/status", "internal/install/apply", "internal/backup", "internal/ca/store", "internal/authn", "internal/inject/webhook", "internal/test"},
 	"sigs.k8s.io/controller-runtime":         {"api/v1alpha1", "controllers", "internal/cmd", "internal/source", "internal/status", "internal/install/apply", "internal/ca/store", "internal/authn", "internal/inject/webhook", "internal/log", "internal/metrics", "internal/test"},
 	"istio.io/client-go":                     {"internal/cmd", "internal/source", "internal/ingest", "internal/status", "internal/test"},
 	"github.com/envoyproxy/go-control-plane": {"hack/bench", "internal/translate", "internal/xds", "internal/agent", "internal/cmd", "internal/test"},

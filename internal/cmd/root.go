@@ -45,9 +45,9 @@ func Root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
-		agentCommand(),
+		agentCommand(), backupCommand(),
 		operatorCommand(),
-		renderCommand(),
+		renderCommand(), restoreCommand(),
 		injectCommand(),
 		injectorCommand(),
 		redirectCommand(),
