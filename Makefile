@@ -92,14 +92,23 @@ generate: ## Generate the deep copies of api/
 	$(CONTROLLER_GEN) object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs, also for the chart, and the operator's rights
+manifests: ## Generate the CRDs, also for the chart, the operator's rights, and the bundle
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=meshwright-operator paths=./controllers/... output:rbac:dir=config/rbac
 	cp config/crd/bases/*.yaml charts/operator/crds/
+	go run ./hack/bundle
+
+.PHONY: bundle
+bundle: ## Write the bundle for OLM and OperatorHub (BUNDLE_IMAGE=image@digest for a release)
+	@go run ./hack/bundle $(if $(BUNDLE_IMAGE),-image $(BUNDLE_IMAGE))
+
+.PHONY: bundle-check
+bundle-check: ## Say what in bundle/ is out of date, and what a catalogue would refuse
+	@go run ./hack/bundle -check $(if $(BUNDLE_IMAGE),-image $(BUNDLE_IMAGE))
 
 .PHONY: verify
 verify: generate manifests ## Fail when generated files are not up to date
-	git diff --exit-code -- api config charts
+	git diff --exit-code -- api config charts bundle
 
 .PHONY: install-manifest
 install-manifest: ## Print what installs the operator, as kubectl apply -k config/default does

@@ -113,12 +113,17 @@ func (r *Reconciler) cacheOptions() cache.Options {
 	objects := map[client.Object]cache.ByObject{}
 	for _, gvk := range Watched {
 		by := cache.ByObject{Label: own}
-		if gvk.Kind != "MutatingWebhookConfiguration" {
+		if !clusterScoped(gvk) {
 			by.Namespaces = namespaces
 		}
 		objects[ofKind(gvk)] = by
 	}
 	return cache.Options{ByObject: objects}
+}
+
+// clusterScoped tells the watched kinds that are in no namespace.
+func clusterScoped(gvk schema.GroupVersionKind) bool {
+	return gvk.Group == "admissionregistration.k8s.io"
 }
 
 func ofKind(gvk schema.GroupVersionKind) *unstructured.Unstructured {
@@ -139,7 +144,10 @@ func (r *Reconciler) register(manager ctrl.Manager) error {
 			GenericFunc: func(event.GenericEvent) bool { return false },
 		}))
 	for _, gvk := range Watched {
-		b = b.Watches(ofKind(gvk), handler.EnqueueRequestsFromMapFunc(installOf))
+		// To the cache, no namespaces are all namespaces.
+		if clusterScoped(gvk) || len(r.namespaces()) > 0 {
+			b = b.Watches(ofKind(gvk), handler.EnqueueRequestsFromMapFunc(installOf))
+		}
 	}
 	return b.Complete(r)
 }
