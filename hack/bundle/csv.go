@@ -119,7 +119,7 @@ func (s source) digests() bool {
 // relatedImages are those of all versions that the operator carries.
 func (s source) relatedImages() []bundlecheck.RelatedImage {
 	var out []bundlecheck.RelatedImage
-	for _, v := range plan.Versions() {
+	for _, v := range plan.Carried.Versions() {
 		out = append(out, bundlecheck.RelatedImage{Name: "meshwright-" + v, Image: s.imageOf(v)})
 	}
 	return out

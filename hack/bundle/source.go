@@ -102,9 +102,9 @@ func (s source) sample() (*v1alpha1.MeshInstall, error) {
 // decided: the catalogue, the charts, the generated role, the kustomize base.
 func (s source) expected() (bundlecheck.Expected, error) {
 	e := bundlecheck.Expected{Images: map[string]string{}}
-	for _, v := range plan.Versions() {
+	for _, v := range plan.Carried.Versions() {
 		image := s.imageOf(v)
-		e.Images[imageVariable] = image
+		e.Images[plan.ImageVariable(v)] = image
 		p, err := plan.New(plan.Input{Install: "mesh", Image: image, Spec: v1alpha1.MeshInstallSpec{Version: v, Profile: v1alpha1.ProfileDemo}})
 		if err != nil {
 			return e, fmt.Errorf("render %s: %w", v, err)
@@ -127,9 +127,6 @@ func (s source) expected() (bundlecheck.Expected, error) {
 	}
 	return e, nil
 }
-
-// imageVariable holds the image of the operands.
-const imageVariable = "RELATED_IMAGE_MESHWRIGHT"
 
 // imageOf is the image of a version that the operator carries.
 func (s source) imageOf(v string) string {
