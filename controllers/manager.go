@@ -80,7 +80,7 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Server: server,
 		Now:    time.Now, Image: options.Image, OperatorNamespace: options.Namespace,
 		MeshNamespaces: options.MeshNamespaces, GatewayNamespaces: options.GatewayNamespaces,
-		memory: apply.NewMemory(),
+		memory: apply.NewMemory(time.Now),
 	}
 	skip := true
 	renew := options.LeaseDuration * 2 / 3

@@ -70,6 +70,8 @@ type scope struct {
 	states []apply.State
 	// degraded is a fault that does not keep the mesh from being ready.
 	degraded *Waiting
+	// drift is what is left as somebody else made it, set by apply.
+	drift []apply.Change
 }
 
 // Reconcile runs the steps for one MeshInstall and writes its status.
@@ -108,6 +110,7 @@ func (r *Reconciler) applierFor(install *v1alpha1.MeshInstall) *apply.Applier {
 		Object: install, GVK: v1alpha1.GroupVersion.WithKind("MeshInstall"),
 		Labels:    map[string]string{plan.LabelInstall: install.Name, plan.LabelManagedBy: plan.ManagedBy},
 		Inventory: client.ObjectKey{Namespace: namespace, Name: "meshwright-inventory-" + install.Name},
+		Report:    install.Spec.Drift == v1alpha1.DriftReport,
 	})
 }
 

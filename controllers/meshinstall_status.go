@@ -169,7 +169,7 @@ func (s *scope) verdict(outcome error, status *v1alpha1.MeshInstallStatus) verdi
 		v.headline, v.reason, v.message = v1alpha1.ConditionReconciling, v1alpha1.ReasonRetrying, outcome.Error()
 	}
 	switch {
-	case outcome == nil && s.degraded != nil:
+	case s.degraded != nil && (outcome == nil || len(s.drift) > 0):
 		v.degraded, v.degradedReason, v.degradedMessage = true, s.degraded.Reason, s.degraded.Message
 	case outcome != nil && v.reason == v1alpha1.ReasonComponentNotReady:
 		v.degraded, v.degradedReason, v.degradedMessage = true, v.reason, v.message

@@ -230,6 +230,7 @@ func (s *scope) desired() []*unstructured.Unstructured {
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	defer stopwatch(applySeconds)()
 	desired := s.desired()
+	s.drift, s.degraded = nil, nil
 	if err := s.applier.Intend(ctx, s.inventory, desired); err != nil {
 		return err
 	}
@@ -239,12 +240,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 			return err
 		}
 		if len(change.Drift) > 0 {
-			fields := strings.Join(change.Drift, ", ")
-			log.FromContext(ctx).Info("Corrected drift", "object", change.Ref.String(), "fields", fields)
-			// The object in the Event keeps one correction from being counted as
-			// the repetition of another.
-			r.Events.Eventf(s.install, change.Object, corev1.EventTypeWarning, "DriftCorrected", "PutRight", "%s was changed by somebody else and is put right: %s", change.Ref, short(fields))
-			driftCorrections.WithLabelValues(change.Ref.Kind).Inc()
+			r.drifted(ctx, s, change)
 		}
 	}
 	return r.saveInventory(ctx, s)
@@ -284,7 +280,7 @@ func (r *Reconciler) judge(ctx context.Context, s *scope, objects []*unstructure
 			waiting = &Waiting{Reason: r.waitingReason(s), Message: message}
 		case state.AddressPending && r.Now().Sub(state.Created) < addressDeadline && waiting == nil:
 			waiting = &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: fmt.Sprintf("%s: no load balancer address yet", state.Ref), After: addressDeadline - r.Now().Sub(state.Created)}
-		case state.AddressPending:
+		case state.AddressPending && s.degraded == nil:
 			s.degraded = &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: fmt.Sprintf("%s: no load balancer gave it an address; where there is none, set the type of the gateway's service to NodePort", state.Ref)}
 		}
 	}

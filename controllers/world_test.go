@@ -265,7 +265,7 @@ func (w *world) reconciler(c client.Client) *Reconciler {
 	return &Reconciler{
 		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Events: &events.FakeRecorder{}, Now: time.Now,
 		OperatorNamespace: operatorNamespace, MeshNamespaces: operatorOptions().MeshNamespaces, GatewayNamespaces: operatorOptions().GatewayNamespaces,
-		memory: apply.NewMemory(), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
+		memory: apply.NewMemory(time.Now), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
 	}
 }
 

@@ -72,6 +72,11 @@ const (
 	ReasonComponentNotReady = "ComponentNotReady"
 	// ReasonAddressPending : a LoadBalancer Service has no address.
 	ReasonAddressPending = "AddressPending"
+	// ReasonDriftReported : somebody changed an object, and spec.drift is Report.
+	ReasonDriftReported = "DriftReported"
+	// ReasonDriftConflict : somebody changes an object as often as it is put
+	// right.
+	ReasonDriftConflict = "DriftConflict"
 	// ReasonNotInstalled : no revision was ever active.
 	ReasonNotInstalled = "NotInstalled"
 	// ReasonAsWanted : nothing to say against it.

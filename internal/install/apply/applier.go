@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,8 +32,11 @@ func (e *ConflictError) Error() string {
 // requests: without it, as after a start, each object is applied once more.
 // It may be used concurrently.
 type Memory struct {
+	now  func() time.Time
 	mu   sync.Mutex
 	left map[Ref]memory
+	// corrected has when drift of an object was put right, newest last.
+	corrected map[Ref][]time.Time
 }
 
 type memory struct {
@@ -40,8 +44,10 @@ type memory struct {
 	object map[string]any // without status and bookkeeping
 }
 
-// NewMemory is one without memories.
-func NewMemory() *Memory { return &Memory{left: map[Ref]memory{}} }
+// NewMemory is one without memories, with a clock.
+func NewMemory(now func() time.Time) *Memory {
+	return &Memory{now: now, left: map[Ref]memory{}, corrected: map[Ref][]time.Time{}}
+}
 
 func (m *Memory) get(ref Ref) (memory, bool) {
 	m.mu.Lock()
@@ -60,6 +66,7 @@ func (m *Memory) forget(ref Ref) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.left, ref)
+	delete(m.corrected, ref)
 }
 
 // Clients are the ways to the API server.
@@ -78,6 +85,8 @@ type Owner struct {
 	Labels map[string]string
 	// Inventory is the ConfigMap that holds the inventory.
 	Inventory client.ObjectKey
+	// Report leaves drift as it is, for the caller to tell.
+	Report bool
 }
 
 // Applier writes the objects of one owner. It may not be used concurrently.
@@ -88,13 +97,14 @@ type Applier struct {
 	owner        []metav1.OwnerReference
 	labels       map[string]string
 	inventory    client.ObjectKey
+	report       bool
 }
 
 // New makes an Applier.
 func New(clients Clients, memory *Memory, owner Owner) *Applier {
 	return &Applier{
 		writer: clients.Writer, live: clients.Live, cached: clients.Cached, memory: memory,
-		owner: ownerReference(owner.Object, owner.GVK), labels: owner.Labels, inventory: owner.Inventory,
+		owner: ownerReference(owner.Object, owner.GVK), labels: owner.Labels, inventory: owner.Inventory, report: owner.Report,
 	}
 }
 
@@ -108,6 +118,10 @@ type Change struct {
 	// Drift has the paths of fields that somebody else had changed and that
 	// are put right; empty when nothing had drifted.
 	Drift []string
+	// Left is why drift is left as it is; empty when it is put right. By is the
+	// field manager that changed the object last, if the API server knows.
+	Left Reason
+	By   string
 }
 
 // Intend puts objects into the inventory and stores it, where it does not
@@ -185,15 +199,21 @@ func (a *Applier) Ensure(ctx context.Context, inventory *Inventory, desired *uns
 	case !a.ours(before) && entry.UID != before.GetUID():
 		return change, &ConflictError{Ref: ref}
 	}
+	asBefore := entry.Digest == digest
+	if asBefore {
+		change.By = lastManager(before)
+		if change.Left = a.leaves(ref); change.Left != "" {
+			return a.look(ctx, change, before, desired)
+		}
+	}
 	after, err := a.send(ctx, desired)
 	if err != nil {
 		return change, err
 	}
 	change.Object, change.Created = after, missing
-	if asBefore := entry.Digest == digest; asBefore && missing {
-		change.Drift = []string{"(deleted)"}
-	} else if asBefore {
-		change.Drift = differences(substance(before), substance(after))
+	if asBefore {
+		change.Drift = drift(before, after)
+		a.memory.correct(ref, change.Drift)
 	}
 	inventory.put(Entry{Ref: ref, UID: after.GetUID(), Digest: digest})
 	a.memory.set(ref, digest, after)
@@ -201,10 +221,11 @@ func (a *Applier) Ensure(ctx context.Context, inventory *Inventory, desired *uns
 }
 
 // send applies an object and returns it as stored.
-func (a *Applier) send(ctx context.Context, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (a *Applier) send(ctx context.Context, o *unstructured.Unstructured, options ...client.ApplyOption) (*unstructured.Unstructured, error) {
 	ref := RefOf(o)
 	o.SetOwnerReferences(a.owner)
-	if err := a.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
+	options = append(options, client.FieldOwner(FieldManager), client.ForceOwnership)
+	if err := a.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), options...); err != nil {
 		return nil, fmt.Errorf("apply %s: %w", ref, err)
 	}
 	return o, nil
