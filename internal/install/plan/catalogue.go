@@ -1,13 +1,12 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/Masterminds/semver/v3"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 )
@@ -22,7 +21,7 @@ type Entry struct {
 	// this one.
 	updatesFrom string
 	// oldestKubernetes is the minor version of Kubernetes 1 that it needs.
-	oldestKubernetes int
+	oldestKubernetes uint64
 	// endOfLife is the day from which it is not installed any more, such as
 	// 2027-06-30. Empty while none is set.
 	endOfLife string
@@ -84,24 +83,24 @@ func (c Catalogue) Check(m Move) error {
 	if to.ended(m.Now) {
 		return refused(v1alpha1.ReasonVersionEndOfLife, "%s has been out of support since %s; set a newer one of: %s", m.To, to.endOfLife, strings.Join(c.Versions(), ", "))
 	}
-	if minor, ok := kubernetesMinor(m.Kubernetes); ok && minor < to.oldestKubernetes {
+	if tooOld(m.Kubernetes, to.oldestKubernetes) {
 		return refused(v1alpha1.ReasonKubernetesTooOld, "%s needs Kubernetes 1.%d or newer, and this is %s; update Kubernetes first", m.To, to.oldestKubernetes, m.Kubernetes)
 	}
 	if m.From == "" {
 		return nil
 	}
 	older, newer := parseVersion(m.From), parseVersion(m.To)
-	down := older.compare(newer) > 0
+	down := older.Compare(newer) > 0
 	if down {
 		if !m.Allow.Downgrade {
 			return refused(v1alpha1.ReasonPathRefused, "%s is older than %s, which serves; to go back set spec.update.allow.downgrade", m.To, m.From)
 		}
 		older, newer = newer, older
 	}
-	if newer.skips(older) && !m.Allow.SkipMinor {
+	if skips(newer, older) && !m.Allow.SkipMinor {
 		return refused(v1alpha1.ReasonPathRefused, "from %s to %s a minor version is left out; %s, or set spec.update.allow.skipMinor", m.From, m.To, c.between(older, newer))
 	}
-	if from := parseVersion(to.updatesFrom); !down && older.compare(from) < 0 {
+	if from := parseVersion(to.updatesFrom); !down && older.Compare(from) < 0 {
 		return refused(v1alpha1.ReasonPathRefused, "%s can be reached from %s and newer, and %s serves; %s", m.To, to.updatesFrom, m.From, c.between(older, newer))
 	}
 	return nil
@@ -113,11 +112,11 @@ func (e Entry) ended(now time.Time) bool {
 }
 
 // between says which version to go to first: the newest of the next minor.
-func (c Catalogue) between(older, newer number3) string {
+func (c Catalogue) between(older, newer *semver.Version) string {
 	best := ""
 	for _, e := range c {
 		v := parseVersion(e.Version)
-		if v.compare(older) > 0 && v.compare(newer) < 0 && !v.skips(older) {
+		if v.GreaterThan(older) && v.LessThan(newer) && !skips(v, older) {
 			best = e.Version
 		}
 	}
@@ -127,36 +126,28 @@ func (c Catalogue) between(older, newer number3) string {
 	return "set " + best + " first"
 }
 
-// number3 is the three numbers of a version.
-type number3 [3]int
-
-var versionForm = regexp.MustCompile(`^v(\d+)\.(\d+)\.(\d+)`)
-
-// parseVersion reads vX.Y.Z. What is not of that form is v0.0.0, older than all.
-func parseVersion(version string) number3 {
-	var n number3
-	for i, digits := range versionForm.FindStringSubmatch(version) {
-		if i > 0 {
-			n[i-1], _ = strconv.Atoi(digits)
-		}
+// parseVersion reads what the API server or the catalogue calls a version. What
+// is none is v0.0.0, older than all.
+func parseVersion(version string) *semver.Version {
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return semver.New(0, 0, 0, "", "")
 	}
-	return n
+	return v
 }
 
-func (n number3) compare(other number3) int {
-	return cmp.Or(cmp.Compare(n[0], other[0]), cmp.Compare(n[1], other[1]), cmp.Compare(n[2], other[2]))
-}
-
-// skips reports whether a minor version lies between an older version and n.
-func (n number3) skips(older number3) bool {
-	if n[0] != older[0] {
-		return n[0] > older[0]+1 || n[1] > 0
+// skips reports whether a minor version lies between an older version and a
+// newer one.
+func skips(newer, older *semver.Version) bool {
+	if newer.Major() != older.Major() {
+		return newer.Major() > older.Major()+1 || newer.Minor() > 0
 	}
-	return n[1] > older[1]+1
+	return newer.Minor() > older.Minor()+1
 }
 
-// kubernetesMinor reads the minor version out of v1.33.2 and its like.
-func kubernetesMinor(version string) (minor int, ok bool) {
-	n := parseVersion(version)
-	return n[1], n[0] == 1
+// tooOld reports whether a version of Kubernetes is older than 1.minor. One
+// that cannot be read, or is no 1, is not.
+func tooOld(kubernetes string, minor uint64) bool {
+	v := parseVersion(kubernetes)
+	return v.Major() == 1 && v.Minor() < minor
 }

@@ -87,7 +87,7 @@ func TestAReleaseCarriesWhatItHasChartsOf(t *testing.T) {
 		t.Errorf("-charts +catalogue:\n%s", d)
 	}
 	for i, e := range Carried {
-		if i > 0 && parseVersion(Carried[i-1].Version).compare(parseVersion(e.Version)) >= 0 {
+		if i > 0 && !parseVersion(Carried[i-1].Version).LessThan(parseVersion(e.Version)) {
 			t.Errorf("%s is not newer than what is before it", e.Version)
 		}
 		if _, err := loadChart(e.chart); err != nil {
