@@ -64,6 +64,9 @@ type scope struct {
 	// Set by observe and changed by activate: the revision that serves; nil
 	// when there is none, or when its record cannot be rendered any more.
 	active *plan.Plan
+	// Set by preview: what would change. Set by publish: the ConfigMap with it.
+	planned []apply.Planned
+	planRef string
 	// Set by observe: the MeshRevisions of this install, by name.
 	records []v1alpha1.MeshRevision
 	// Set by judgeTarget and judgeInstall.
@@ -85,11 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("read MeshInstall %s: %w", request.Name, err)
 	}
 	s := &scope{install: install, read: install.ResourceVersion, applier: r.applierFor(install)}
-	steps := r.steps()
-	if !install.DeletionTimestamp.IsZero() {
-		steps = r.removal()
-	}
-	err := classify(run(ctx, steps, s))
+	err := classify(run(ctx, r.stepsFor(install), s))
 	if errors.Is(err, errGone) {
 		return ctrl.Result{}, nil
 	}

@@ -88,7 +88,7 @@ func (s *scope) report(status *v1alpha1.MeshInstallStatus) {
 	if s.active != nil {
 		status.Version = s.active.Version
 	}
-	status.Revisions = s.revisions()
+	status.Revisions, status.Plan = s.revisions(), s.planStatus()
 	if len(s.states) > 0 {
 		status.Components = s.components()
 	}
@@ -99,7 +99,10 @@ func (s *scope) revisions() []v1alpha1.RevisionStatus {
 	for _, record := range s.records {
 		versions[record.Name] = record.Spec.Version
 	}
-	phases := map[string]v1alpha1.RevisionPhase{s.target.Revision: v1alpha1.RevisionPending}
+	phases := map[string]v1alpha1.RevisionPhase{}
+	if s.install.Spec.Mode == v1alpha1.ModeApply || s.install.Spec.Mode == "" {
+		phases[s.target.Revision] = v1alpha1.RevisionPending
+	}
 	for _, name := range s.inventory.Retired {
 		if phases[name] == "" {
 			phases[name] = v1alpha1.RevisionRetired
@@ -157,7 +160,13 @@ func (s *scope) verdict(outcome error, status *v1alpha1.MeshInstallStatus) verdi
 	v := verdict{available: s.available(status)}
 	var stalled *Stalled
 	var waiting *Waiting
+	idleReason, idleMessage := "", ""
+	if outcome == nil {
+		idleReason, idleMessage = s.idle()
+	}
 	switch {
+	case idleReason != "":
+		v.headline, v.reason, v.message = v1alpha1.ConditionReady, idleReason, idleMessage
 	case outcome == nil:
 		v.headline, v.reason = v1alpha1.ConditionReady, v1alpha1.ReasonReady
 		v.message = fmt.Sprintf("revision %s of version %s serves", status.ActiveRevision, status.Version)

@@ -45,6 +45,7 @@ func (r *Reconciler) steps() []step {
 		{"activate", r.activate},
 		{"applyActive", r.apply},
 		{"pruneFormer", r.prune},
+		{"unpublish", r.unpublish},
 		{"judgeInstall", r.judgeInstall},
 	}
 }

@@ -24,6 +24,11 @@ const (
 const (
 	// ReasonReady : everything wanted is there.
 	ReasonReady = "Ready"
+	// ReasonPlanned : the mode is Plan, and something would change.
+	ReasonPlanned = "Planned"
+	// ReasonPaused : the mode is Paused, and the spec asks for something else
+	// than what serves.
+	ReasonPaused = "Paused"
 	// ReasonProgressing : objects were applied and are not ready yet.
 	ReasonProgressing = "Progressing"
 	// ReasonRetrying : a request to the API server did not succeed; it is

@@ -310,3 +310,15 @@ func substance(o *unstructured.Unstructured) map[string]any {
 	}
 	return out
 }
+
+// Publish writes an object that is not part of the mesh: it belongs to the
+// owner, goes with it, and is not in the inventory. One of that name that is
+// somebody else's is a ConflictError.
+func (a *Applier) Publish(ctx context.Context, o *unstructured.Unstructured) error {
+	if err := a.mayTake(ctx, RefOf(o)); err != nil {
+		return err
+	}
+	o.SetLabels(a.labels)
+	_, err := a.send(ctx, o)
+	return err
+}

@@ -12,7 +12,6 @@ var unserved = []struct {
 	field string
 	asked func(*v1alpha1.MeshInstallSpec) bool
 }{
-	{"spec.mode", func(s *v1alpha1.MeshInstallSpec) bool { return s.Mode != "" && s.Mode != v1alpha1.ModeApply }},
 	{"spec.scope", func(s *v1alpha1.MeshInstallSpec) bool { return s.Scope != nil }},
 	{"spec.deletion", func(s *v1alpha1.MeshInstallSpec) bool { return s.Deletion != nil }},
 	{"spec.tags", func(s *v1alpha1.MeshInstallSpec) bool { return s.Tags != nil && !slices.Contains(s.Tags, "default") }},

@@ -74,7 +74,6 @@ func TestUpdateIsTheSpecOverItsProfile(t *testing.T) {
 
 func TestWishesThatAreNotServedAreRefusedByName(t *testing.T) {
 	cases := map[string]string{
-		"  mode: Plan\n":                                            "spec.mode",
 		"  scope: {}\n":                                             "spec.scope",
 		"  deletion: {policy: Orphan}\n":                            "spec.deletion",
 		"  tags: [stable]\n":                                        "spec.tags",

@@ -1,0 +1,181 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/apply"
+	"github.com/meshwright/meshwright/internal/install/plan"
+)
+
+// diffKey is where the ConfigMap of a plan has its text, and diffLimit the
+// most of it that is kept: a ConfigMap holds a mebibyte.
+const (
+	diffKey   = "diff"
+	diffLimit = 900 << 10
+)
+
+// stepsFor are the steps for a MeshInstall in its mode.
+func (r *Reconciler) stepsFor(install *v1alpha1.MeshInstall) []step {
+	switch {
+	case !install.DeletionTimestamp.IsZero():
+		return r.removal()
+	case install.Spec.Mode == v1alpha1.ModePlan:
+		return r.planning()
+	case install.Spec.Mode == v1alpha1.ModePaused:
+		return r.pausing()
+	}
+	return r.steps()
+}
+
+// planning is what is done in the mode Plan: all that leads to the desired
+// objects, and then only a look at what they would change.
+func (r *Reconciler) planning() []step {
+	return []step{
+		{"claim", r.claim},
+		{"values", r.values},
+		{"render", r.render},
+		{"permit", r.permit},
+		{"observe", r.observe},
+		{"path", r.path},
+		{"preview", r.preview},
+		{"publish", r.publish},
+	}
+}
+
+// pausing is what is done in the mode Paused: a look at what serves.
+func (r *Reconciler) pausing() []step {
+	return []step{
+		{"values", r.values},
+		{"render", r.render},
+		{"permit", r.permit},
+		{"observe", r.observe},
+		{"judgePaused", r.judgePaused},
+	}
+}
+
+// Preview is what reconciling a MeshInstall to its end would change, in the
+// cluster that r's clients lead to. Nothing is written.
+func (r *Reconciler) Preview(ctx context.Context, install *v1alpha1.MeshInstall) ([]apply.Planned, error) {
+	s := &scope{install: install, applier: r.applierFor(install)}
+	steps := []step{{"values", r.values}, {"render", r.render}, {"observe", r.observe}, {"path", r.path}, {"preview", r.preview}}
+	err := classify(run(ctx, steps, s))
+	return s.planned, err
+}
+
+// preview works out what would change until the target serves and the former
+// revision is gone.
+func (r *Reconciler) preview(ctx context.Context, s *scope) error {
+	end := *s
+	end.inventory, end.active = s.inventory.Clone(), s.target
+	end.inventory.Retired = slices.DeleteFunc(end.inventory.Retired, func(name string) bool { return name == s.target.Revision })
+	if former := s.inventory.Active; former != "" && former != s.target.Revision {
+		end.inventory.Retired = append(end.inventory.Retired, former)
+	}
+	planned, err := s.applier.Preview(ctx, s.inventory, end.desired())
+	s.planned = planned
+	return err
+}
+
+// publish keeps the difference in a ConfigMap for people to read.
+func (r *Reconciler) publish(ctx context.Context, s *scope) error {
+	text, err := DiffText(s.planned)
+	if err != nil {
+		return err
+	}
+	if len(text) > diffLimit {
+		text = strings.ToValidUTF8(text[:diffLimit], "") + "\n… the rest is left out; run meshwright diff\n"
+	}
+	s.planRef = "meshwright-plan-" + s.install.Name
+	o := planMap(s)
+	stored := planMap(s)
+	if err := r.Clients.Live.Get(ctx, client.ObjectKeyFromObject(o), stored); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read ConfigMap %s: %w", s.planRef, err)
+	} else if had, _, _ := unstructured.NestedString(stored.Object, "data", diffKey); err == nil && had == text {
+		return nil
+	}
+	o.Object["data"] = map[string]any{diffKey: text}
+	return s.applier.Publish(ctx, o)
+}
+
+func planMap(s *scope) *unstructured.Unstructured {
+	o := ofKind(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"})
+	o.SetNamespace(s.install.Spec.Namespace)
+	o.SetName("meshwright-plan-" + s.install.Name)
+	return o
+}
+
+// unpublish removes the ConfigMap of a plan once the mode is another.
+func (r *Reconciler) unpublish(ctx context.Context, s *scope) error {
+	if s.install.Status.Plan == nil {
+		return nil
+	}
+	if err := r.Clients.Writer.Delete(ctx, planMap(s)); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete ConfigMap meshwright-plan-%s: %w", s.install.Name, err)
+	}
+	return nil
+}
+
+// judgePaused judges the target where it is what serves. Where something else
+// does, the spec waits, and that is as it is wished.
+func (r *Reconciler) judgePaused(ctx context.Context, s *scope) error {
+	if s.inventory.Active != s.target.Revision {
+		return nil
+	}
+	return errors.Join(r.judgeTarget(ctx, s), r.judgeInstall(ctx, s))
+}
+
+// idle is what Ready says in a mode that changes nothing, where there would be
+// something to change; empty otherwise.
+func (s *scope) idle() (reason, message string) {
+	switch plan := s.planStatus(); {
+	case plan != nil && plan.Create+plan.Update+plan.Delete > 0:
+		return v1alpha1.ReasonPlanned, fmt.Sprintf("planned, with nothing changed: %d objects to create, %d to update, %d to delete; ConfigMap %s/%s has the difference",
+			plan.Create, plan.Update, plan.Delete, s.install.Spec.Namespace, s.planRef)
+	case s.install.Spec.Mode == v1alpha1.ModePaused && s.inventory.Active != s.target.Revision:
+		return v1alpha1.ReasonPaused, "spec.mode is Paused: revision " + s.target.Revision + " is not installed"
+	}
+	return "", ""
+}
+
+// planStatus counts what was planned.
+func (s *scope) planStatus() *v1alpha1.PlanStatus {
+	if s.planRef == "" {
+		return nil
+	}
+	c := apply.Count(s.planned)
+	return &v1alpha1.PlanStatus{
+		Create: int32(c.Create), Update: int32(c.Update), Delete: int32(c.Delete), Unchanged: int32(c.Unchanged), //nolint:gosec // a count of objects
+		DiffRef: &v1alpha1.LocalReference{Name: s.planRef},
+	}
+}
+
+// DiffText is a plan as unified diffs. Objects of two revisions that stand for
+// one another are compared.
+func DiffText(planned []apply.Planned) (string, error) {
+	revisions := map[apply.Ref]string{}
+	for _, p := range planned {
+		for _, o := range []*unstructured.Unstructured{p.Before, p.After} {
+			if o != nil {
+				revisions[p.Ref] = o.GetLabels()[plan.LabelRevision]
+			}
+		}
+	}
+	var out strings.Builder
+	err := apply.WriteDiff(&out, planned, func(ref apply.Ref) apply.Ref {
+		if revision := revisions[ref]; revision != "" {
+			ref.Name = strings.TrimSuffix(ref.Name, "-"+revision)
+		}
+		return ref
+	})
+	return out.String(), err
+}
