@@ -43,6 +43,7 @@ var (
 func (r *Reconciler) removal() []step {
 	return []step{
 		{"held", r.held},
+		{"unpublish", r.patiently(r.unpublish)},
 		{"deleteObjects", r.patiently(r.deleteObjects)},
 		{"waitForPods", r.patiently(r.waitForPods)},
 		{"deleteLeftovers", r.patiently(r.deleteLeftovers)},

@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
@@ -63,12 +68,38 @@ func (r *Reconciler) pausing() []step {
 	}
 }
 
-// Preview is what reconciling a MeshInstall to its end would change, in the
-// cluster that r's clients lead to. Nothing is written.
-func (r *Reconciler) Preview(ctx context.Context, install *v1alpha1.MeshInstall) ([]apply.Planned, error) {
-	s := &scope{install: install, applier: r.applierFor(install)}
-	steps := []step{{"values", r.values}, {"render", r.render}, {"observe", r.observe}, {"path", r.path}, {"preview", r.preview}}
-	err := classify(run(ctx, steps, s))
+// Preview is what an operator would change in a cluster for a MeshInstall, once
+// it is done; nothing is written. install has the CRD's defaults; image is as in
+// Options; values are the texts of spec.valuesFrom, read from the cluster if nil.
+func Preview(ctx context.Context, config *rest.Config, image func(string) string, install *v1alpha1.MeshInstall, values []string) ([]apply.Planned, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register kinds: %w", err)
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the API server: %w", err)
+	}
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the API server: %w", err)
+	}
+	r := &Reconciler{
+		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Now: time.Now, Image: image, Server: server,
+		MeshNamespaces: []string{install.Spec.Namespace}, memory: apply.NewMemory(),
+	}
+	install = install.DeepCopy()
+	// A dry run asks for an owner with an identity.
+	install.UID, install.CreationTimestamp = "00000000-0000-0000-0000-000000000000", metav1.Time{Time: r.Now()}
+	stored := &v1alpha1.MeshInstall{}
+	if err := c.Get(ctx, client.ObjectKeyFromObject(install), stored); err == nil {
+		install.UID, install.CreationTimestamp = stored.UID, stored.CreationTimestamp
+	} else if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("read MeshInstall %s: %w", install.Name, err)
+	}
+	s := &scope{install: install, applier: r.applierFor(install), values: values}
+	steps := []step{{"claim", r.claim}, {"values", r.values}, {"render", r.render}, {"observe", r.observe}, {"path", r.path}, {"preview", r.preview}}
+	err = classify(run(ctx, steps, s))
 	return s.planned, err
 }
 

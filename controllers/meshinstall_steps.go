@@ -36,6 +36,7 @@ func (r *Reconciler) steps() []step {
 		{"render", r.render},
 		{"permit", r.permit},
 		{"hold", r.hold},
+		{"unpublish", r.unpublish},
 		{"observe", r.observe},
 		{"path", r.path},
 		{"record", r.record},
@@ -45,7 +46,6 @@ func (r *Reconciler) steps() []step {
 		{"activate", r.activate},
 		{"applyActive", r.apply},
 		{"pruneFormer", r.prune},
-		{"unpublish", r.unpublish},
 		{"judgeInstall", r.judgeInstall},
 	}
 }

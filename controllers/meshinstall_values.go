@@ -24,6 +24,9 @@ const valuesRetry = time.Minute
 // values reads what spec.valuesFrom leads to.
 func (r *Reconciler) values(ctx context.Context, s *scope) error {
 	spec := s.install.Spec
+	if s.values != nil {
+		return nil // they were given
+	}
 	s.values = make([]string, len(spec.ValuesFrom))
 	if !slices.Contains(r.MeshNamespaces, spec.Namespace) {
 		return nil // permit refuses it, and says how to mend it

@@ -2,73 +2,74 @@ package cmd
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
 func renderCommand() *cobra.Command {
 	var file, image string
+	var values bool
 	c := &cobra.Command{
 		Use:   "render -f FILE",
 		Short: "Print the objects that a MeshInstall asks for",
 		Long: "Print the objects that a MeshInstall asks for, as YAML, in the order in which they are applied.\n" +
-			"No cluster is needed; the operator renders the same bytes.",
+			"No cluster is needed; the operator renders the same bytes. The objects that spec.valuesFrom\n" +
+			"names are taken from the file too, as further documents.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			install, err := readInstall(file, c.InOrStdin())
+			in, err := renderInput(file, c.InOrStdin(), image)
 			if err != nil {
 				return err
 			}
-			p, err := plan.New(plan.Input{Install: install.Name, Spec: install.Spec, Image: cmp.Or(image, plan.Image(install.Spec.Version, os.LookupEnv))})
+			p, err := plan.New(in)
 			if err != nil {
-				return fmt.Errorf("render MeshInstall %s: %w", install.Name, err)
+				return fmt.Errorf("render MeshInstall %s: %w", in.Install, err)
 			}
-			return p.WriteYAML(c.OutOrStdout())
+			if !values {
+				return p.WriteYAML(c.OutOrStdout())
+			}
+			return printValues(c.OutOrStdout(), in, p)
 		},
 	}
 	c.Flags().StringVarP(&file, "filename", "f", "", "the MeshInstall; - is standard input")
 	c.Flags().StringVar(&image, "image", "", "image of all components (default "+plan.DefaultImage("VERSION")+", or $"+plan.ImageVariable("VERSION")+")")
+	c.Flags().BoolVar(&values, "values", false, "print what profile, values and spec come to, in the place of objects")
 	_ = c.MarkFlagRequired("filename")
 	return c
 }
 
-// readInstall reads one MeshInstall. A field that the API does not have is an
-// error, as the API server would drop it silently.
-func readInstall(file string, stdin io.Reader) (*v1alpha1.MeshInstall, error) {
-	var raw []byte
-	var err error
-	if file == "-" {
-		raw, err = io.ReadAll(stdin)
-	} else {
-		raw, err = os.ReadFile(file)
-	}
+// renderInput is all that a plan of the MeshInstall in a file depends on.
+func renderInput(file string, stdin io.Reader, image string) (plan.Input, error) {
+	f, err := readInstall(file, stdin)
 	if err != nil {
-		return nil, fmt.Errorf("read the MeshInstall: %w", err)
+		return plan.Input{}, err
 	}
-	install := &v1alpha1.MeshInstall{}
-	asJSON, err := yaml.YAMLToJSONStrict(raw)
+	texts, missing := f.valuesFrom()
+	if missing != nil {
+		return plan.Input{}, fmt.Errorf("render MeshInstall %s: spec.valuesFrom: add %s %s with the key %q to the file", f.install.Name, missing.Kind, missing.Name, missing.Key)
+	}
+	return plan.Input{
+		Install: f.install.Name, Spec: f.install.Spec, ValuesFrom: texts,
+		Image: cmp.Or(image, plan.Image(f.install.Spec.Version, os.LookupEnv)),
+	}, nil
+}
+
+// printValues prints the outcome of all defaults.
+func printValues(out io.Writer, in plan.Input, p *plan.Plan) error {
+	update, err := plan.UpdateOf(in.Spec)
 	if err != nil {
-		return nil, fmt.Errorf("read the MeshInstall in %s: %w", file, err)
+		return err
 	}
-	// This decoder names unknown fields with their paths, as kubectl does.
-	unknown, err := json.UnmarshalStrict(asJSON, install)
-	if err := errors.Join(append(unknown, err)...); err != nil {
-		return nil, fmt.Errorf("read the MeshInstall in %s: %w", file, err)
+	raw, err := yaml.Marshal(map[string]any{"revision": p.Revision, "values": p.Values(), "update": update})
+	if err != nil {
+		return fmt.Errorf("write the values: %w", err)
 	}
-	if install.Kind != "MeshInstall" || install.APIVersion != v1alpha1.GroupVersion.String() {
-		return nil, fmt.Errorf("read %s: it holds %s %s, not %s MeshInstall", file, install.APIVersion, install.Kind, v1alpha1.GroupVersion)
-	}
-	if install.Name == "" || len(install.Name) > 30 {
-		return nil, fmt.Errorf("read the MeshInstall in %s: metadata.name: set a name of at most 30 characters", file)
-	}
-	return install, nil
+	_, err = out.Write(raw)
+	return err
 }

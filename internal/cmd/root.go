@@ -47,7 +47,7 @@ func Root() *cobra.Command {
 	root.AddCommand(
 		agentCommand(), backupCommand(),
 		operatorCommand(),
-		renderCommand(), restoreCommand(),
+		renderCommand(), restoreCommand(), diffCommand(),
 		injectCommand(),
 		injectorCommand(),
 		redirectCommand(),

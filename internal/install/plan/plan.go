@@ -115,6 +115,9 @@ func (p *Plan) Record() (*v1alpha1.MeshRevision, error) {
 	return record, nil
 }
 
+// Values are what profile, values and spec come to. The copy is the caller's.
+func (p *Plan) Values() map[string]any { return runtimeCopy(p.values) }
+
 // Alias is the discovery Service of a retired revision, leading to the pods of
 // this one: proxies that the old revision injected keep their address for it.
 func (p *Plan) Alias(retired string) *unstructured.Unstructured {

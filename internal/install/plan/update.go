@@ -14,7 +14,7 @@ import (
 // windows, exclude and queries, which need not be. It is not part of what is
 // rendered, so it enters no hash.
 func UpdateOf(spec v1alpha1.MeshInstallSpec) (*v1alpha1.Update, error) {
-	spec = withDefaults(spec)
+	spec = WithDefaults(spec)
 	values, err := profileValues(spec)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func folders(dir string) []string {
 // resolve merges the version's values, the profile and the spec. The result is
 // complete: with the chart it decides every rendered byte.
 func resolve(in Input) (map[string]any, error) {
-	spec := withDefaults(in.Spec)
+	spec := WithDefaults(in.Spec)
 	values, err := profileValues(spec)
 	if err != nil {
 		return nil, err
@@ -106,12 +106,20 @@ func overlay(values map[string]any, in Input, version string) (map[string]any, e
 	return values, nil
 }
 
-// withDefaults is a copy of a spec with the defaults that the CRD has, for
+// WithDefaults is a copy of a spec with the defaults that the CRD has, for
 // specs that did not come from the API server.
-func withDefaults(spec v1alpha1.MeshInstallSpec) v1alpha1.MeshInstallSpec {
+func WithDefaults(spec v1alpha1.MeshInstallSpec) v1alpha1.MeshInstallSpec {
 	spec = *spec.DeepCopy()
 	spec.Profile = cmp.Or(spec.Profile, v1alpha1.ProfileDefault)
 	spec.Namespace = cmp.Or(spec.Namespace, "mesh-system")
+	spec.Mode = cmp.Or(spec.Mode, v1alpha1.ModeApply)
+	spec.Drift = cmp.Or(spec.Drift, v1alpha1.DriftCorrect)
+	for i := range spec.ValuesFrom {
+		spec.ValuesFrom[i].Key = cmp.Or(spec.ValuesFrom[i].Key, "values.yaml")
+	}
+	for i := range spec.Patches {
+		spec.Patches[i].Type = cmp.Or(spec.Patches[i].Type, v1alpha1.PatchStrategicMerge)
+	}
 	return spec
 }
 
