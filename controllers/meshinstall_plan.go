@@ -86,7 +86,7 @@ func Preview(ctx context.Context, config *rest.Config, image func(string) string
 	}
 	r := &Reconciler{
 		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Now: time.Now, Image: image, Server: server,
-		MeshNamespaces: []string{install.Spec.Namespace}, memory: apply.NewMemory(),
+		MeshNamespaces: []string{install.Spec.Namespace}, memory: apply.NewMemory(time.Now),
 	}
 	install = install.DeepCopy()
 	// A dry run asks for an owner with an identity.
