@@ -188,7 +188,7 @@ func registerHealth(manager ctrl.Manager) error {
 }
 
 func registerMetrics() error {
-	for _, c := range collectors() {
+	for _, c := range Collectors() {
 		var already prometheus.AlreadyRegisteredError
 		if err := metrics.Registry.Register(c); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("register metrics: %w", err)

@@ -29,7 +29,9 @@ var (
 	})
 )
 
-func collectors() []prometheus.Collector {
+// Collectors are the operator's own metrics, by which alerts and dashboards are
+// checked. NewManager registers them.
+func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{installInfo, installCondition, driftCorrections, applySeconds, renderSeconds}
 }
 

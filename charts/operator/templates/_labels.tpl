@@ -33,3 +33,10 @@ metadata:
   namespace: {{ .namespace }}
   labels: {{- include "operator.operandLabels" . | nindent 4 }}
 {{- end -}}
+
+{{- define "operator.monitoringLabels" -}}
+{{ include "operator.labels" . }}
+{{- with .Values.monitoring.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
