@@ -83,6 +83,9 @@ func TestEachSituationIsRightUnderKstatus(t *testing.T) {
 			if result.Status != tc.want {
 				t.Errorf("kstatus says %s (%s), want %s", result.Status, result.Message, tc.want)
 			}
+			if health, message := argoHealth(t, fields); health != healthOf[tc.want] || message == "" {
+				t.Errorf("Argo CD says %s (%s), want %s", health, message, healthOf[tc.want])
+			}
 			is := func(kind string) bool { return meta.IsStatusConditionTrue(install.Status.Conditions, kind) }
 			headlines := 0
 			for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
