@@ -59,6 +59,10 @@ type Options struct {
 	Image func(version string) string
 	// MetricsAddress and HealthAddress are served on; "0" turns one off.
 	MetricsAddress, HealthAddress string
+	// Discovery answers what proxies are connected; nil means over HTTP, with the
+	// token in DiscoveryTokenFile.
+	Discovery          Discovery
+	DiscoveryTokenFile string
 	// LeaseDuration is how long a leader that is silent stays leader.
 	LeaseDuration time.Duration
 }
@@ -100,7 +104,11 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	}
 	r.Clients = apply.Clients{Writer: manager.GetClient(), Live: manager.GetAPIReader(), Cached: manager.GetCache()}
 	r.Events = manager.GetEventRecorder(apply.FieldManager)
-	return manager, errors.Join(r.register(manager), registerHealth(manager), registerMetrics())
+	rollout := &Rollout{Clients: r.Clients, Events: manager.GetEventRecorder(rolloutManager), Now: r.Now, Discovery: options.Discovery}
+	if rollout.Discovery == nil {
+		rollout.Discovery = newOverHTTP(options.DiscoveryTokenFile)
+	}
+	return manager, errors.Join(r.register(manager), rollout.register(manager), registerHealth(manager), registerMetrics())
 }
 
 // cacheOptions limits what is watched to our own objects in our namespaces.

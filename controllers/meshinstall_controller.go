@@ -57,7 +57,8 @@ type scope struct {
 
 	// Set by values: the YAML that each entry of spec.valuesFrom leads to.
 	values []string
-	// Set by render.
+	// Set by render: what is worked towards. After a rollback that is what
+	// serves, and wanted what the spec asks for.
 	target *plan.Plan
 	// Set by observe: what is stored, and what is being brought up to date.
 	stored, inventory *apply.Inventory
@@ -69,6 +70,12 @@ type scope struct {
 	planRef string
 	// Set by observe: the MeshRevisions of this install, by name.
 	records []v1alpha1.MeshRevision
+	// Set by decide: how to update, what the rollout decided of the target, and
+	// why it was rolled back, if it was.
+	update  *v1alpha1.Update
+	wanted  *plan.Plan
+	decided v1alpha1.MeshRevisionStatus
+	failed  *v1alpha1.HistoryEntry
 	// Set by judgeTarget and judgeInstall.
 	states []apply.State
 	// degraded is a fault that does not keep the mesh from being ready.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,11 +79,14 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, outcome error) e
 
 // report fills in what the steps found. What they did not come to stays as it was.
 func (s *scope) report(status *v1alpha1.MeshInstallStatus) {
-	if s.target != nil {
-		status.TargetRevision, status.RenderedHash = s.target.Revision, s.target.Hash
+	if wanted := cmp.Or(s.wanted, s.target); wanted != nil {
+		status.TargetRevision, status.RenderedHash = wanted.Revision, wanted.Hash
 	}
 	if s.inventory == nil {
 		return
+	}
+	if s.wanted != nil {
+		s.reportRollout(status)
 	}
 	status.ActiveRevision, status.Version = s.inventory.Active, ""
 	if s.active != nil {
@@ -96,12 +100,19 @@ func (s *scope) report(status *v1alpha1.MeshInstallStatus) {
 
 func (s *scope) revisions() []v1alpha1.RevisionStatus {
 	versions := map[string]string{s.target.Revision: s.target.Version}
+	said := map[string]v1alpha1.MeshRevisionStatus{}
 	for _, record := range s.records {
-		versions[record.Name] = record.Spec.Version
+		versions[record.Name], said[record.Name] = record.Spec.Version, record.Status
 	}
 	phases := map[string]v1alpha1.RevisionPhase{}
 	if s.install.Spec.Mode == v1alpha1.ModeApply || s.install.Spec.Mode == "" {
 		phases[s.target.Revision] = v1alpha1.RevisionPending
+	}
+	if s.begun() {
+		phases[s.target.Revision] = v1alpha1.RevisionCanary
+	}
+	if s.failed != nil {
+		phases[s.wanted.Revision] = v1alpha1.RevisionFailed
 	}
 	for _, name := range s.inventory.Retired {
 		if phases[name] == "" {
@@ -113,7 +124,7 @@ func (s *scope) revisions() []v1alpha1.RevisionStatus {
 	}
 	var out []v1alpha1.RevisionStatus
 	for name, phase := range phases {
-		out = append(out, v1alpha1.RevisionStatus{Name: name, Version: versions[name], Phase: phase})
+		out = append(out, v1alpha1.RevisionStatus{Name: name, Version: versions[name], Phase: phase, Proxies: said[name].ProxiesConnected, Namespaces: said[name].Namespaces})
 	}
 	slices.SortFunc(out, func(a, b v1alpha1.RevisionStatus) int { return strings.Compare(a.Name, b.Name) })
 	return out

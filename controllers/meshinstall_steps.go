@@ -39,14 +39,17 @@ func (r *Reconciler) steps() []step {
 		{"unpublish", r.unpublish},
 		{"observe", r.observe},
 		{"path", r.path},
+		{"decide", r.decide},
 		{"record", r.record},
 		{"apply", r.apply},
 		{"prune", r.prune},
 		{"judgeTarget", r.judgeTarget},
+		{"canary", r.canary},
 		{"activate", r.activate},
 		{"applyActive", r.apply},
 		{"pruneFormer", r.prune},
 		{"judgeInstall", r.judgeInstall},
+		{"conclude", r.conclude},
 	}
 }
 
@@ -199,22 +202,23 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 // desired is all that shall be there now: the target, beside it the revision
 // that serves until the target does, what points at that, and the names by
 // which proxies of retired revisions find it. The door of the revision that
-// serves is open, the target's is there and closed.
+// serves is open, the target's is there and closed; a canary divides both.
 func (s *scope) desired() []*unstructured.Unstructured {
 	if s.active == nil {
 		return slices.Concat(s.target.RevisionSet, s.target.Door(plan.Nowhere))
 	}
-	objects := slices.Concat(s.active.InstallSet, s.active.Door(plan.Everywhere))
+	objects := s.installSet()
+	if s.active.Revision == s.target.Revision {
+		objects = slices.Concat(objects, s.active.Door(plan.Everywhere))
+	} else {
+		objects = slices.Concat(objects, s.doors(), s.active.RevisionSet)
+	}
 	for _, name := range s.inventory.Retired {
-		if name != s.active.Revision {
+		if name != s.active.Revision && (name != s.target.Revision || !s.begun()) {
 			objects = append(objects, s.active.Alias(name))
 		}
 	}
-	if s.active.Revision != s.target.Revision {
-		objects = append(objects, s.active.RevisionSet...)
-		objects = append(objects, s.target.Door(plan.Nowhere)...)
-	}
-	// A target that was retired before keeps its alias until it serves.
+	// A target that was retired before keeps its alias until it is begun with.
 	aliases := map[apply.Ref]bool{}
 	for _, o := range objects {
 		aliases[apply.RefOf(o)] = true
@@ -339,7 +343,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	}
 	for i := range s.records {
 		name := s.records[i].Name
-		if name == s.target.Revision || name == s.inventory.Active || slices.Contains(s.inventory.Retired, name) {
+		if name == s.wanted.Revision || name == s.target.Revision || name == s.inventory.Active || slices.Contains(s.inventory.Retired, name) {
 			continue
 		}
 		if err := client.IgnoreNotFound(r.Clients.Writer.Delete(ctx, &s.records[i])); err != nil {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,21 @@ var (
 	driftCorrections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "meshinstall_drift_corrections_total", Help: "Objects that somebody else changed and that were put right.",
 	}, []string{"kind"})
+	revisionProxies = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "meshinstall_revision_proxies", Help: "Proxies connected to a revision, as counted by the last update.",
+	}, []string{"name", "revision"})
+	updateStep = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "meshinstall_update_step", Help: "The step of the update under way.",
+	}, []string{"name"})
+	updateGate = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "meshinstall_update_gate", Help: "1 for each gate of the step under way, with whether it is open.",
+	}, []string{"name", "gate", "ok"})
+	workloads = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "meshinstall_workloads", Help: "Owners of pods in the update under way, by how far they are.",
+	}, []string{"name", "state"})
+	rollbacks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "meshinstall_rollbacks_total", Help: "Updates that were rolled back, by the gate that failed.",
+	}, []string{"reason"})
 	applySeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "meshinstall_apply_duration_seconds", Help: "Time to bring all objects up to date once.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
@@ -32,7 +48,10 @@ var (
 // Collectors are the operator's own metrics, by which alerts and dashboards are
 // checked. NewManager registers them.
 func Collectors() []prometheus.Collector {
-	return []prometheus.Collector{installInfo, installCondition, driftCorrections, applySeconds, renderSeconds}
+	return []prometheus.Collector{
+		installInfo, installCondition, driftCorrections, applySeconds, renderSeconds,
+		revisionProxies, updateStep, updateGate, workloads, rollbacks,
+	}
 }
 
 // stopwatch starts a stopwatch; what it returns stops it.
@@ -47,9 +66,30 @@ func setMetrics(install *v1alpha1.MeshInstall, status *v1alpha1.MeshInstallStatu
 	for _, c := range status.Conditions {
 		installCondition.WithLabelValues(install.Name, c.Type, string(c.Status)).Set(1)
 	}
+	for _, r := range status.Revisions {
+		if r.Proxies != nil {
+			revisionProxies.WithLabelValues(install.Name, r.Name).Set(float64(*r.Proxies))
+		}
+	}
+	if u := status.Update; u != nil {
+		setUpdateMetrics(install.Name, u)
+	}
+}
+
+func setUpdateMetrics(name string, u *v1alpha1.UpdateStatus) {
+	updateStep.WithLabelValues(name).Set(float64(u.Step))
+	for _, g := range u.Gates {
+		updateGate.WithLabelValues(name, g.Name, strconv.FormatBool(g.OK)).Set(1)
+	}
+	if w := u.Workloads; w != nil {
+		for state, n := range map[string]int32{"total": w.Total, "moved": w.Moved, "waiting": w.Waiting, "skipped": w.Skipped, "failed": w.Failed} {
+			workloads.WithLabelValues(name, state).Set(float64(n))
+		}
+	}
 }
 
 func forgetMetrics(name string) {
-	installInfo.DeletePartialMatch(prometheus.Labels{"name": name})
-	installCondition.DeletePartialMatch(prometheus.Labels{"name": name})
+	for _, v := range []*prometheus.GaugeVec{installInfo, installCondition, revisionProxies, updateStep, updateGate, workloads} {
+		v.DeletePartialMatch(prometheus.Labels{"name": name})
+	}
 }

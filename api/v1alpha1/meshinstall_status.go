@@ -82,6 +82,13 @@ const (
 	// ReasonDriftConflict : somebody changes an object as often as it is put
 	// right.
 	ReasonDriftConflict = "DriftConflict"
+	// ReasonCanary : a revision is up and is given the mesh step by step.
+	ReasonCanary = "Canary"
+	// ReasonRolledBack : a gate failed, and everything was put back.
+	ReasonRolledBack = "RolledBack"
+	// ReasonUpdatePaused : a gate failed, and everything stays as it is until
+	// the spec changes.
+	ReasonUpdatePaused = "UpdatePaused"
 	// ReasonNotInstalled : no revision was ever active.
 	ReasonNotInstalled = "NotInstalled"
 	// ReasonAsWanted : nothing to say against it.

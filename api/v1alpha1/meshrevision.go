@@ -67,6 +67,10 @@ type MeshRevisionSpec struct {
 
 // MeshRevisionStatus is how a revision does.
 type MeshRevisionStatus struct {
+	// observedGeneration is the generation of the MeshInstall that this status
+	// speaks about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// phase is what the revision is to its MeshInstall: Pending, Canary,
 	// Active, Retiring, Retired or Failed.
 	// +optional
@@ -77,12 +81,24 @@ type MeshRevisionStatus struct {
 	// namespaces is the number of namespaces whose new pods get its proxy.
 	// +optional
 	Namespaces *int32 `json:"namespaces,omitempty"`
-	// conditions of the revision.
+	// moved are these namespaces, while the revision shares the mesh with the
+	// one that served before.
 	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// inventoryRef is the ConfigMap that lists the objects of its MeshInstall.
+	// +listType=set
+	Moved []string `json:"moved,omitempty"`
+	// staying are the mesh's other namespaces then, whose new pods get the proxy
+	// of the revision that served before.
 	// +optional
-	InventoryRef *LocalReference `json:"inventoryRef,omitempty"`
+	// +listType=set
+	Staying []string `json:"staying,omitempty"`
+	// gateways is true when gateways' Services lead to its pods, while it shares
+	// the mesh with the one that served before.
+	// +optional
+	Gateways bool `json:"gateways,omitempty"`
+	// update is how far the canary of this revision is, or was.
+	// +optional
+	Update *UpdateStatus `json:"update,omitempty"`
+	// result is how the update to this revision ended.
+	// +optional
+	Result *HistoryEntry `json:"result,omitempty"`
 }

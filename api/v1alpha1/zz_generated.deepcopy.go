@@ -757,17 +757,25 @@ func (in *MeshRevisionStatus) DeepCopyInto(out *MeshRevisionStatus) {
 		*out = new(int32)
 		**out = **in
 	}
-	if in.Conditions != nil {
-		in, out := &in.Conditions, &out.Conditions
-		*out = make([]v1.Condition, len(*in))
-		for i := range *in {
-			(*in)[i].DeepCopyInto(&(*out)[i])
-		}
+	if in.Moved != nil {
+		in, out := &in.Moved, &out.Moved
+		*out = make([]string, len(*in))
+		copy(*out, *in)
 	}
-	if in.InventoryRef != nil {
-		in, out := &in.InventoryRef, &out.InventoryRef
-		*out = new(LocalReference)
-		**out = **in
+	if in.Staying != nil {
+		in, out := &in.Staying, &out.Staying
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.Update != nil {
+		in, out := &in.Update, &out.Update
+		*out = new(UpdateStatus)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.Result != nil {
+		in, out := &in.Result, &out.Result
+		*out = new(HistoryEntry)
+		(*in).DeepCopyInto(*out)
 	}
 }
 

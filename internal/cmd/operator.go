@@ -38,6 +38,7 @@ func operatorCommand() *cobra.Command {
 	flags.StringSliceVar(&options.GatewayNamespaces, "gateway-namespaces", []string{"mesh-ingress", "mesh-egress"}, "namespaces in which gateways may live")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "127.0.0.1:8080", "where metrics are served, without authentication; 0 turns them off")
 	flags.StringVar(&options.HealthAddress, "health-address", ":8081", "where /healthz and /readyz are served; 0 turns them off")
+	flags.StringVar(&options.DiscoveryTokenFile, "discovery-token-file", "/var/run/secrets/meshwright/token", "file with the token that discovery's debug endpoint asks for")
 	flags.DurationVar(&options.LeaseDuration, "lease-duration", 15*time.Second, "how long a silent leader stays leader")
 	return c
 }

@@ -36,6 +36,7 @@ func (s *stream) state(sizes map[*class]int) cache.ProxyState {
 	p := cache.ProxyState{
 		ID: s.proxy.ID, Type: s.proxy.Type, Namespace: s.proxy.Namespace, Pod: s.proxy.Pod,
 		ServiceAccount: s.proxy.ServiceAccount, Connected: s.connected, InSync: !s.writing,
+		AckTimes: slices.Clone(s.ackTimes),
 	}
 	for _, k := range s.engine.kinds {
 		sub := &s.subs[k.rank]

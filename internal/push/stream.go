@@ -40,7 +40,11 @@ type stream struct {
 	// seq numbers the responses; outstanding are those without an answer.
 	seq         int
 	outstanding []*sent
+	// ackTimes are those of the last answers, of which keptAckTimes are kept.
+	ackTimes []time.Duration
 }
+
+const keptAckTimes = 8
 
 // subscription is what one stream has asked of one type.
 type subscription struct {

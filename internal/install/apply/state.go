@@ -8,6 +8,7 @@ import (
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // State is how an applied object does.
@@ -32,8 +33,13 @@ type State struct {
 // StateOf reads an object from the API server's cache and judges it. One that
 // is not there is not ready.
 func (a *Applier) StateOf(ctx context.Context, ref Ref) (State, error) {
+	return Look(ctx, a.cached, ref)
+}
+
+// Look reads an object and judges it. One that is not there is not ready.
+func Look(ctx context.Context, reader client.Reader, ref Ref) (State, error) {
 	stored := ref.empty()
-	if err := a.cached.Get(ctx, ref.key(), stored); err != nil {
+	if err := reader.Get(ctx, ref.key(), stored); err != nil {
 		if apierrors.IsNotFound(err) {
 			return State{Ref: ref, Message: "is not there"}, nil
 		}

@@ -15,10 +15,6 @@ var unserved = []struct {
 	{"spec.scope", func(s *v1alpha1.MeshInstallSpec) bool { return s.Scope != nil }},
 	{"spec.deletion", func(s *v1alpha1.MeshInstallSpec) bool { return s.Deletion != nil }},
 	{"spec.tags", func(s *v1alpha1.MeshInstallSpec) bool { return s.Tags != nil && !slices.Contains(s.Tags, "default") }},
-	{"spec.update.strategy", func(s *v1alpha1.MeshInstallSpec) bool {
-		return s.Update != nil && s.Update.Strategy != nil && *s.Update.Strategy != v1alpha1.UpdateInPlace
-	}},
-	{"spec.update.canary", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.Canary != nil }},
 	{"spec.update.dataPlane", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.DataPlane != nil }},
 	{"spec.update.retainOld", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.RetainOld != nil }},
 	{"spec.update.revisionHistoryLimit", func(s *v1alpha1.MeshInstallSpec) bool {

@@ -77,8 +77,6 @@ func TestWishesThatAreNotServedAreRefusedByName(t *testing.T) {
 		"  scope: {}\n":                                             "spec.scope",
 		"  deletion: {policy: Orphan}\n":                            "spec.deletion",
 		"  tags: [stable]\n":                                        "spec.tags",
-		"  update: {strategy: Canary}\n":                            "spec.update.strategy",
-		"  update: {canary: {}}\n":                                  "spec.update.canary",
 		"  update: {dataPlane: {}}\n":                               "spec.update.dataPlane",
 		"  update: {retainOld: 1h}\n":                               "spec.update.retainOld",
 		"  update: {revisionHistoryLimit: 1}\n":                     "spec.update.revisionHistoryLimit",

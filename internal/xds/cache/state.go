@@ -14,6 +14,9 @@ type ProxyState struct {
 	// nothing is rejected.
 	InSync bool        `json:"inSync"`
 	Types  []TypeState `json:"types"`
+	// AckTimes are how long the proxy took for the last answers, from when a
+	// response was handed over, in nanoseconds.
+	AckTimes []time.Duration `json:"ackTimes,omitempty"`
 }
 
 // TypeState is the state of one resource type on a stream.

@@ -1,0 +1,130 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/plan"
+)
+
+// turns lets both reconcilers run in turns until done holds, or one of them is
+// killed.
+func (w *world) turns(c client.Client, discovery Discovery, done func() bool) error {
+	r := w.reconciler(c)
+	rollout := &Rollout{Clients: r.Clients, Events: &events.FakeRecorder{}, Now: time.Now, Discovery: discovery}
+	request := ctrl.Request{NamespacedName: client.ObjectKey{Name: "prod"}}
+	over := 0 // turns since it is done: what one decides last the other takes up
+	for range 60 {
+		w.tick(w.ctx, everything)
+		w.tickDiscovery(w.ctx)
+		_, err := r.Reconcile(w.ctx, request)
+		if errors.Is(err, errKilled) {
+			return err
+		}
+		if _, err := rollout.Reconcile(w.ctx, request); errors.Is(err, errKilled) {
+			return err
+		}
+		if err != nil || !done() {
+			continue
+		}
+		if over++; over > 2 {
+			return nil
+		}
+	}
+	return fmt.Errorf("not settled after many turns: %+v", w.get("prod").Status)
+}
+
+// TestKilledAtAnyWriteOfACanaryItConverges goes through a canary that is
+// promoted and one that is rolled back, with an operator that dies after the
+// n-th write and a new one that finds what it left, for each n.
+func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
+	w := newWorld(t)
+	w.Cleanup(w.removePods)
+	w.namespace("dev", map[string]string{"tier": "dev"})
+	w.namespace("shop", nil)
+	discovery := &talk{}
+	ends := func(kind, reason string) func() bool {
+		return func() bool {
+			install := w.get("prod")
+			c := meta.FindStatusCondition(install.Status.Conditions, kind)
+			return c != nil && c.Status == "True" && c.Reason == reason && c.ObservedGeneration == install.Generation
+		}
+	}
+	isReady := ends(v1alpha1.ConditionReady, v1alpha1.ReasonReady)
+	phases := []struct {
+		name  string
+		begin func()
+		done  func() bool
+	}{
+		{"install", func() { w.create("prod", canarySpec(devFirst)) }, isReady},
+		{"canary", func() { w.change(makeStrict) }, isReady},
+		{"rollback", func() {
+			w.change(func(s *v1alpha1.MeshInstallSpec) {
+				s.MeshConfig.OutboundTrafficPolicy = ptr.To(v1alpha1.OutboundRegistryOnly)
+				target, err := plan.New(plan.Input{Install: "prod", Spec: *s})
+				if err != nil {
+					t.Fatal(err)
+				}
+				discovery.says(target.Revision, refusing)
+			})
+		}, ends(v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)},
+	}
+	want := map[string]any{} // by phase, from the first round, in which nobody dies
+	for n, killed := 0, true; killed; n++ {
+		killed = false
+		for _, phase := range phases {
+			phase.begin()
+			if n > 0 {
+				err := w.turns(w.mortal(n), discovery, phase.done)
+				if killed = killed || errors.Is(err, errKilled); err != nil && !errors.Is(err, errKilled) {
+					t.Fatalf("%s, killed after %d writes: %v", phase.name, n, err)
+				}
+			} else {
+				killed = true
+			}
+			if err := w.turns(w.client, discovery, phase.done); err != nil {
+				t.Fatalf("%s, after the kill at write %d: %v", phase.name, n, err)
+			}
+			got := w.endOf()
+			if n == 0 {
+				want[phase.name] = got
+			}
+			if d := cmp.Diff(want[phase.name], got); d != "" {
+				t.Fatalf("%s, killed after %d writes, ends elsewhere (-want +got):\n%s", phase.name, n, d)
+			}
+		}
+		w.removePods()
+		w.sweep()
+		if n > 60 {
+			t.Fatal("the operator writes without end")
+		}
+	}
+}
+
+// end is what is left when a phase is over.
+type end struct {
+	Objects   []string
+	Divided   map[string][]string
+	Active    string
+	Results   []v1alpha1.HistoryResult
+	Revisions []v1alpha1.RevisionStatus
+}
+
+func (w *world) endOf() end {
+	install := w.get("prod")
+	e := end{Objects: w.ownKeys(), Divided: map[string][]string{}, Active: install.Status.ActiveRevision, Results: results(install), Revisions: install.Status.Revisions}
+	for _, namespace := range []string{"dev", "shop", "made-later"} {
+		e.Divided[namespace] = w.openFor(namespace)
+	}
+	return e
+}
