@@ -28,7 +28,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list
 // +kubebuilder:rbac:groups="",resources=pods,verbs=create;list
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions/debug,verbs=get
 
@@ -55,15 +55,19 @@ type Rollout struct {
 type rolloutScope struct {
 	install *v1alpha1.MeshInstall
 	records []v1alpha1.MeshRevision
-	update  *v1alpha1.Update
 
 	// Set by find: the revision that the spec asks for, and that which serves;
 	// nil when there is none.
 	target, active *v1alpha1.MeshRevision
-	// Set by find: the target as it was rendered.
+	// Set by migrate.
+	update *v1alpha1.Update
+	// Set by wanted: the target as it was rendered.
 	plan *plan.Plan
 	// Set by populate.
 	namespaces []rollout.Namespace
+	// Set by migrate: how far the restarts are, nil where there are none.
+	workloads *v1alpha1.WorkloadsStatus
+	blockedBy []string
 	// Set by measure.
 	signals *rollout.Signals
 	// Set by advance.
@@ -91,6 +95,7 @@ func (r *Rollout) steps() []rolloutStep {
 	return []rolloutStep{
 		{"find", r.find},
 		{"settle", r.settle},
+		{"migrate", r.migrate},
 		{"wanted", r.wanted},
 		{"populate", r.populate},
 		{"measure", r.measure},
@@ -112,6 +117,8 @@ func (r *Rollout) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 	for _, step := range r.steps() {
 		err := step.do(log.IntoContext(ctx, log.FromContext(ctx).WithValues("step", step.name)), s)
 		switch {
+		case errors.Is(err, errIdle) && s.workloads != nil && s.workloads.Waiting > 0:
+			return ctrl.Result{RequeueAfter: rolloutPoll}, nil
 		case errors.Is(err, errIdle):
 			return ctrl.Result{}, nil
 		case errors.Is(err, errStale):
@@ -150,7 +157,7 @@ func (r *Rollout) settle(ctx context.Context, s *rolloutScope) error {
 	}
 	for i := range s.records {
 		record := &s.records[i]
-		after := record.Status
+		var after v1alpha1.MeshRevisionStatus
 		switch record {
 		case s.target:
 			continue
@@ -185,10 +192,10 @@ func (r *Rollout) wanted(_ context.Context, s *rolloutScope) error {
 	if s.target == nil || s.active == nil {
 		return errIdle
 	}
-	var err error
-	if s.update, err = plan.UpdateOf(s.install.Spec); err != nil || *s.update.Strategy != v1alpha1.UpdateCanary {
-		return errIdle // the Reconciler says what is wrong with the spec
+	if *s.update.Strategy != v1alpha1.UpdateCanary {
+		return errIdle
 	}
+	var err error
 	if s.plan, err = plan.FromRecord(s.target); err != nil {
 		return err
 	}
@@ -200,14 +207,17 @@ func (r *Rollout) advance(_ context.Context, s *rolloutScope) error {
 	in := rollout.Input{
 		Now: r.Now(), Generation: s.install.Generation, Revision: s.target.Name, Version: s.target.Spec.Version,
 		Update: s.update, Before: s.target.Status, Ready: s.ready(), Namespaces: s.namespaces,
+		Workloads: s.workloads, BlockedBy: s.blockedBy,
 	}
 	_, gateways := s.plan.Namespaces()
 	in.Gateways = len(gateways) > 0
 	if s.signals != nil {
 		in.Gates = rollout.Gates(s.update.Canary.Gates, s.target.Name, *s.signals)
-		in.Workloads = s.signals.Workloads
 	}
 	after, happened, err := rollout.Next(in)
+	if after.Phase == v1alpha1.RevisionFailed && after.Update != nil && s.workloads != nil {
+		after.Update.Workloads, after.Update.BlockedBy = s.workloads, s.blockedBy // those that are put back
+	}
 	if s.signals != nil && s.signals.Discovery == "" {
 		n := int32(s.signals.Connected)
 		after.ProxiesConnected = &n
@@ -299,7 +309,7 @@ func (r *Rollout) populate(ctx context.Context, s *rolloutScope) error {
 	if err := r.Clients.Live.List(ctx, all); err != nil {
 		return fmt.Errorf("list namespaces: %w", err)
 	}
-	pods, err := r.proxied(ctx, s, []string{s.active.Name, s.target.Name})
+	pods, err := r.proxied(ctx, s.active.Name, s.target.Name)
 	if err != nil {
 		return err
 	}
@@ -330,7 +340,7 @@ func (s *rolloutScope) optsIn(labels map[string]string) bool {
 
 // proxied lists the running pods with a sidecar of one of the revisions, which
 // the injector labels so.
-func (r *Rollout) proxied(ctx context.Context, s *rolloutScope, revisions []string) ([]metav1.PartialObjectMetadata, error) {
+func (r *Rollout) proxied(ctx context.Context, revisions ...string) ([]metav1.PartialObjectMetadata, error) {
 	selector, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: "istio.io/rev", Operator: metav1.LabelSelectorOpIn, Values: revisions},
 		{Key: plan.LabelComponent, Operator: metav1.LabelSelectorOpDoesNotExist},

@@ -33,11 +33,11 @@ func (r *Rollout) measure(ctx context.Context, s *rolloutScope) error {
 	if s.target.Status.Phase != v1alpha1.RevisionCanary || s.target.Status.Update == nil {
 		return nil
 	}
-	signals := &rollout.Signals{}
+	signals := &rollout.Signals{Workloads: s.workloads}
 	if err := r.askControlPlane(ctx, s, signals); err != nil {
 		return err
 	}
-	running, err := r.proxied(ctx, s, []string{s.target.Name})
+	running, err := r.proxied(ctx, s.target.Name)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func TestCanaryWhoseProxiesRefuseIsPutBack(t *testing.T) {
 	discovery.says(target.Revision)
 	time.Sleep(3 * time.Second)
 	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)
-	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Update.RetainOld = nil; s.Update.Canary.ApprovedStep = ptr.To[int32](7) })
+	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Update.Canary.ApprovedStep = ptr.To[int32](7) })
 	if install := w.ready("prod"); install.Status.ActiveRevision != target.Revision || install.Status.FailedHashes != nil {
 		t.Errorf("status is %+v", install.Status)
 	}
@@ -181,7 +181,9 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 	if got := leadsTo(); got != "" {
 		t.Errorf("after the update the gateway's Service leads to %q alone", got)
 	}
-	if notes := w.events(install.UID, "StepStarted"); !slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, "step 2 of 2") && strings.Contains(n, "takes the gateways") }) {
+	if notes := w.events(install.UID, "StepStarted"); !slices.ContainsFunc(notes, func(n string) bool {
+		return strings.Contains(n, "step 2 of 2") && strings.Contains(n, "takes the gateways")
+	}) {
 		t.Errorf("steps are %q", notes)
 	}
 }

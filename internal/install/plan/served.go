@@ -15,7 +15,9 @@ var unserved = []struct {
 	{"spec.scope", func(s *v1alpha1.MeshInstallSpec) bool { return s.Scope != nil }},
 	{"spec.deletion", func(s *v1alpha1.MeshInstallSpec) bool { return s.Deletion != nil }},
 	{"spec.tags", func(s *v1alpha1.MeshInstallSpec) bool { return s.Tags != nil && !slices.Contains(s.Tags, "default") }},
-	{"spec.update.dataPlane", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.DataPlane != nil }},
+	{"spec.update.dataPlane.restart", func(s *v1alpha1.MeshInstallSpec) bool {
+		return s.Update != nil && s.Update.DataPlane != nil && s.Update.DataPlane.Restart != nil && *s.Update.DataPlane.Restart == v1alpha1.RestartEvict
+	}},
 	{"spec.update.retainOld", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.RetainOld != nil }},
 	{"spec.update.revisionHistoryLimit", func(s *v1alpha1.MeshInstallSpec) bool {
 		return s.Update != nil && s.Update.RevisionHistoryLimit != nil

@@ -77,7 +77,7 @@ func TestWishesThatAreNotServedAreRefusedByName(t *testing.T) {
 		"  scope: {}\n":                                             "spec.scope",
 		"  deletion: {policy: Orphan}\n":                            "spec.deletion",
 		"  tags: [stable]\n":                                        "spec.tags",
-		"  update: {dataPlane: {}}\n":                               "spec.update.dataPlane",
+		"  update: {dataPlane: {restart: Evict}}\n":                 "spec.update.dataPlane.restart",
 		"  update: {retainOld: 1h}\n":                               "spec.update.retainOld",
 		"  update: {revisionHistoryLimit: 1}\n":                     "spec.update.revisionHistoryLimit",
 		"  components: {discovery: {replicas: {min: 1, max: 2}}}\n": "spec.components.*.replicas.max",
