@@ -19,7 +19,7 @@ import (
 // canaries reports whether the target is to get the mesh from the active
 // revision step by step. The first revision has nobody to get it from.
 func (s *scope) canaries() bool {
-	return *s.update.Strategy == v1alpha1.UpdateCanary && s.active != nil && s.active.Revision != s.target.Revision
+	return s.update != nil && *s.update.Strategy == v1alpha1.UpdateCanary && s.active != nil && s.active.Revision != s.target.Revision
 }
 
 // decide reads what the rollout decided of the target. When it was rolled back

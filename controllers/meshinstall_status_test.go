@@ -60,6 +60,8 @@ func TestEachSituationIsRightUnderKstatus(t *testing.T) {
 		"ready without a load balancer":   {situation{"a", "a", true, nil, &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: "no"}, 2, false}, status.CurrentStatus, true, true},
 		"a request that did not succeed":  {situation{"a", "a", true, errors.New("the server is away"), nil, 2, false}, status.InProgressStatus, true, false},
 		"a newer spec, not looked at yet": {situation{"a", "a", true, nil, nil, 3, false}, status.InProgressStatus, true, false},
+		"a canary under way":              {situation{"a", "b", true, &Waiting{Reason: v1alpha1.ReasonCanary, Message: "step 1 of 3"}, nil, 2, false}, status.InProgressStatus, true, false},
+		"an update that was rolled back":  {situation{"a", "a", true, &Stalled{Reason: v1alpha1.ReasonRolledBack, Message: "a gate"}, nil, 2, false}, status.FailedStatus, true, false},
 		"being deleted":                   {situation{"a", "a", true, &Waiting{Reason: v1alpha1.ReasonUninstalling, Message: "x"}, nil, 2, true}, status.TerminatingStatus, true, false},
 	}
 	for name, tc := range cases {

@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,11 +20,14 @@ import (
 
 func statusCommand() *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
+	watch := false
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Print each MeshInstall with its components",
-		Long: "Print each MeshInstall of the cluster, its components and what is wrong with them.\n" +
-			"Exit code 1 says that one is not ready.",
+		Short: "Print each MeshInstall with its components and the update under way",
+		Long: "Print each MeshInstall of the cluster, its components, what is wrong with them, and how\n" +
+			"far an update is: its step, each gate with value and threshold, who is restarted and who\n" +
+			"blocks. Exit code 1 says that one is not ready. With -w it is printed again whenever it\n" +
+			"changes, until interrupted.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			config, err := flags.ToRESTConfig()
@@ -37,6 +42,9 @@ func statusCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("connect to the API server: %w", err)
 			}
+			if watch {
+				return watchStatus(c.Context(), c.OutOrStdout(), reader)
+			}
 			var installs v1alpha1.MeshInstallList
 			if err := reader.List(c.Context(), &installs); err != nil {
 				return fmt.Errorf("list MeshInstalls: %w", err)
@@ -45,7 +53,37 @@ func statusCommand() *cobra.Command {
 		},
 	}
 	flags.AddFlags(c.Flags())
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "print again whenever something changes")
 	return c
+}
+
+// statusPoll is how often the API server is asked with -w.
+const statusPoll = time.Second
+
+// watchStatus prints whenever the text becomes another one, until ctx ends. An
+// API server that does not answer for a while is waited for.
+func watchStatus(ctx context.Context, out io.Writer, reader client.Reader) error {
+	last := ""
+	for {
+		var text strings.Builder
+		var installs v1alpha1.MeshInstallList
+		if err := reader.List(ctx, &installs); err != nil {
+			fmt.Fprintf(&text, "The API server does not answer: %v\n", err)
+		} else {
+			_ = printStatus(&text, installs.Items) // that one is not ready is in the text
+		}
+		if now := text.String(); now != last && ctx.Err() == nil {
+			last = now
+			if _, err := fmt.Fprintf(out, "%s\n%s\n", time.Now().Format(time.TimeOnly), now); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(statusPoll):
+		}
+	}
 }
 
 // printStatus prints installs and is an error when one is not ready.
@@ -70,8 +108,9 @@ func printStatus(out io.Writer, installs []v1alpha1.MeshInstall) error {
 			fmt.Fprintf(w, "  %s\t%d/%d\t%s\t\t%s\n", c.Name, c.Ready, c.Desired, strings.Join(c.Addresses, ","), c.Message)
 		}
 		for _, r := range install.Status.Revisions {
-			fmt.Fprintf(w, "  revision %s\tversion %s\t%s\t\t\n", r.Name, r.Version, r.Phase)
+			fmt.Fprintf(w, "  revision %s\tversion %s\t%s\t%s\t\n", r.Name, r.Version, r.Phase, shareOf(r))
 		}
+		printUpdate(w, install.Status.Update)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -80,4 +119,37 @@ func printStatus(out io.Writer, installs []v1alpha1.MeshInstall) error {
 		return fmt.Errorf("not ready: %s", strings.Join(unready, ", "))
 	}
 	return nil
+}
+
+// shareOf says how much of the mesh a revision has, where that is known.
+func shareOf(r v1alpha1.RevisionStatus) string {
+	var parts []string
+	if r.Namespaces != nil {
+		parts = append(parts, fmt.Sprintf("%d namespaces", *r.Namespaces))
+	}
+	if r.Proxies != nil {
+		parts = append(parts, fmt.Sprintf("%d proxies", *r.Proxies))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// printUpdate prints the update under way, or the one that failed.
+func printUpdate(w io.Writer, u *v1alpha1.UpdateStatus) {
+	if u == nil {
+		return
+	}
+	fmt.Fprintf(w, "  update\tstep %d of %d\t\t\t\n", u.Step, u.Steps)
+	for _, g := range u.Gates {
+		state := "open"
+		if !g.OK {
+			state = "shut"
+		}
+		fmt.Fprintf(w, "    gate %s\t%s\t%s\twanted %s\t%s\n", g.Name, state, g.Value, g.Threshold, g.Message)
+	}
+	if n := u.Workloads; n != nil && n.Total > 0 {
+		fmt.Fprintf(w, "    workloads\t%d of %d moved\t%d waiting\t%d skipped, %d failed\t\n", n.Moved, n.Total, n.Waiting, n.Skipped, n.Failed)
+	}
+	for _, b := range u.BlockedBy {
+		fmt.Fprintf(w, "    blocked by\t\t\t\t%s\n", b)
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 )
@@ -24,6 +25,16 @@ func TestStatusPrintsInstallsAndFailsForOneThatIsNotReady(t *testing.T) {
 	}
 	stale := install("c", metav1.ConditionTrue, "fine")
 	stale.Generation = 3
+	canary := install("d", metav1.ConditionFalse, "step 1 of 2")
+	canary.Status.Revisions[0].Namespaces, canary.Status.Revisions[0].Proxies = ptr.To[int32](3), ptr.To[int32](7)
+	canary.Status.Update = &v1alpha1.UpdateStatus{
+		Step: 1, Steps: 2,
+		Gates: []v1alpha1.GateStatus{
+			{Name: "proxiesConnected", Value: "1", Threshold: "0.99", OK: true}, {Name: "pushLatencyP99", Value: "3s", Threshold: "2s", Message: "slow"},
+		},
+		Workloads: &v1alpha1.WorkloadsStatus{Total: 4, Moved: 1, Waiting: 2, Skipped: 1},
+		BlockedBy: []string{"PodDisruptionBudget shop/cart allows 0 disruptions"},
+	}
 	cases := map[string]struct {
 		installs []v1alpha1.MeshInstall
 		out, err string
@@ -34,6 +45,17 @@ func TestStatusPrintsInstallsAndFailsForOneThatIsNotReady(t *testing.T) {
 			"MeshInstall a            version v0.1.0  profile demo  ready True  fine\n" +
 				"  discovery              1/2                                       Available: 1/2\n" +
 				"  revision a-0123456789  version v0.1.0  Active                    \n", "",
+		},
+		"a canary under way": {
+			[]v1alpha1.MeshInstall{canary}, `MeshInstall d              version v0.1.0    profile demo  ready False                             step 1 of 2
+  discovery                1/2                                                              Available: 1/2
+  revision d-0123456789    version v0.1.0    Active        3 namespaces, 7 proxies           
+  update                   step 1 of 2                                                       
+    gate proxiesConnected  open              1             wanted 0.99                       
+    gate pushLatencyP99    shut              3s            wanted 2s                         slow
+    workloads              1 of 4 moved      2 waiting     1 skipped, 0 failed               
+    blocked by                                                                               PodDisruptionBudget shop/cart allows 0 disruptions
+`, "not ready: d",
 		},
 		"one that is not, and one that was before its last change": {
 			[]v1alpha1.MeshInstall{install("b", metav1.ConditionFalse, "wait"), stale}, "", "not ready: b, c",

@@ -1,0 +1,153 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+)
+
+// deploy makes a Deployment that is up, with a pod that has a revision's proxy.
+func (w *world) deploy(namespace, name, revision string, change func(*appsv1.Deployment)) {
+	w.Helper()
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: ptr.To[int32](1), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}},
+		},
+	}
+	change(d)
+	if err := w.client.Create(w.ctx, d, client.FieldOwner("git")); err != nil {
+		w.Fatal(err)
+	}
+	if err := w.setReady(w.ctx, d, 1); err != nil {
+		w.Fatal(err)
+	}
+	w.give(d, revision)
+	w.Cleanup(func() {
+		_ = w.client.Delete(w.ctx, d)
+		_ = w.client.DeleteAllOf(w.ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))
+	})
+}
+
+// give plays the controller of Deployments: the pod has a revision's proxy.
+func (w *world) give(d *appsv1.Deployment, revision string) {
+	w.Helper()
+	name := d.Name + "-5d4f-" + revision
+	_ = w.client.DeleteAllOf(w.ctx, &corev1.Pod{}, client.InNamespace(d.Namespace), client.MatchingLabels{"app": d.Name}, client.GracePeriodSeconds(0))
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: d.Namespace, Name: name, Labels: map[string]string{"app": d.Name, "istio.io/rev": revision, "pod-template-hash": "5d4f"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: d.Name + "-5d4f", UID: "1", Controller: ptr.To(true)}},
+		},
+		// The webhook of the mesh has nobody behind it here.
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}, AutomountServiceAccountToken: ptr.To(false)},
+	}
+	pod.Labels["sidecar.istio.io/inject"] = "false"
+	if err := w.client.Create(w.ctx, pod); err != nil {
+		w.Fatal(err)
+	}
+	pod.Status.Phase = corev1.PodRunning
+	if err := w.client.Status().Update(w.ctx, pod); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// restartedFor is the annotation of a Deployment's pods.
+func (w *world) restartedFor(namespace, name string) string {
+	w.Helper()
+	d := &appsv1.Deployment{}
+	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: namespace, Name: name}, d); err != nil {
+		w.Fatal(err)
+	}
+	return d.Spec.Template.Annotations[annotationRestartedFor]
+}
+
+func TestCanaryRestartsWhatMovesAndRollbackRestartsItBack(t *testing.T) {
+	w, discovery := canaryWorld(t)
+	w.create("prod", canarySpec(devFirst, "approval: Manual", "approvedStep: 1")+"    dataPlane: {migrate: Automatic, exclude: {matchLabels: {migrate: never}}}\n")
+	first := w.ready("prod").Status.ActiveRevision
+	none := func(*appsv1.Deployment) {}
+	w.deploy("dev", "cart", first, none)
+	w.deploy("dev", "guarded", first, none)
+	w.deploy("dev", "kept", first, func(d *appsv1.Deployment) { d.Labels = map[string]string{"migrate": "never"} })
+	w.deploy("dev", "paused", first, func(d *appsv1.Deployment) { d.Spec.Paused = true })
+	w.deploy("shop", "front", first, none)
+	budget := &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "dev", Name: "guarded"},
+		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "guarded"}}},
+	}
+	if err := w.client.Create(w.ctx, budget); err != nil {
+		t.Fatal(err)
+	}
+	w.Cleanup(func() { _ = w.client.Delete(w.ctx, budget) })
+	budget.Status.ExpectedPods = 1
+	if err := w.client.Status().Update(w.ctx, budget); err != nil {
+		t.Fatal(err)
+	}
+
+	w.change(makeStrict)
+	w.condition("prod", v1alpha1.ConditionReconciling, v1alpha1.ReasonCanary)
+	second := w.get("prod").Status.TargetRevision
+	w.eventually("cart is restarted", func() error {
+		if got := w.restartedFor("dev", "cart"); got != second {
+			return fmt.Errorf("restarted for %q: %+v", got, w.get("prod").Status.Update)
+		}
+		return nil
+	})
+	w.eventually("the status says who waits and who is left", func() error {
+		u := w.get("prod").Status.Update
+		if u.Workloads == nil || *u.Workloads != (v1alpha1.WorkloadsStatus{Total: 4, Waiting: 2, Skipped: 2}) {
+			return fmt.Errorf("workloads are %+v", u.Workloads)
+		}
+		if text := strings.Join(u.BlockedBy, "; "); !strings.Contains(text, "Deployment dev/paused is paused") {
+			return fmt.Errorf("blocked by %q", text)
+		}
+		return nil
+	})
+	cart := &appsv1.Deployment{}
+	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: "dev", Name: "cart"}, cart); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.setReady(w.ctx, cart, 1); err != nil {
+		t.Fatal(err)
+	}
+	w.give(cart, second)
+	w.eventually("the budget is what the rest waits for", func() error {
+		u := w.get("prod").Status.Update
+		if text := strings.Join(u.BlockedBy, "; "); u.Workloads.Moved != 1 || !strings.Contains(text, "PodDisruptionBudget dev/guarded allows 0 disruptions") {
+			return fmt.Errorf("%+v, blocked by %q", u.Workloads, text)
+		}
+		return nil
+	})
+	for _, name := range []string{"dev/guarded", "dev/kept", "dev/paused", "shop/front"} {
+		namespace, name, _ := strings.Cut(name, "/")
+		if got := w.restartedFor(namespace, name); got != "" {
+			t.Errorf("%s/%s was restarted for %s", namespace, name, got)
+		}
+	}
+
+	discovery.says(second, refusing)
+	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)
+	w.eventually("cart is restarted back", func() error {
+		if got := w.restartedFor("dev", "cart"); got != first {
+			return fmt.Errorf("restarted for %q", got)
+		}
+		return nil
+	})
+	for _, f := range cart.ManagedFields {
+		if f.Manager == dataPlaneManager && strings.Contains(f.FieldsV1.GetRawString(), "replicas") {
+			t.Errorf("the restart manages %s", f.FieldsV1.GetRawString())
+		}
+	}
+}
