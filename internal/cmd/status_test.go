@@ -47,14 +47,14 @@ func TestStatusPrintsInstallsAndFailsForOneThatIsNotReady(t *testing.T) {
 				"  revision a-0123456789  version v0.1.0  Active                    \n", "",
 		},
 		"a canary under way": {
-			[]v1alpha1.MeshInstall{canary}, `MeshInstall d              version v0.1.0    profile demo  ready False                             step 1 of 2
-  discovery                1/2                                                              Available: 1/2
-  revision d-0123456789    version v0.1.0    Active        3 namespaces, 7 proxies           
-  update                   step 1 of 2                                                       
-    gate proxiesConnected  open              1             wanted 0.99                       
-    gate pushLatencyP99    shut              3s            wanted 2s                         slow
-    workloads              1 of 4 moved      2 waiting     1 skipped, 0 failed               
-    blocked by                                                                               PodDisruptionBudget shop/cart allows 0 disruptions
+			[]v1alpha1.MeshInstall{canary}, `MeshInstall d              version v0.1.0  profile demo  ready False              step 1 of 2
+  discovery                1/2                                                    Available: 1/2
+  revision d-0123456789    version v0.1.0  Active        3 namespaces, 7 proxies  
+  update                   step 1 of 2                                            
+    gate proxiesConnected  open            1             wanted 0.99              
+    gate pushLatencyP99    shut            3s            wanted 2s                slow
+    workloads              1 of 4 moved    2 waiting     1 skipped, 0 failed      
+    blocked by                                                                    PodDisruptionBudget shop/cart allows 0 disruptions
 `, "not ready: d",
 		},
 		"one that is not, and one that was before its last change": {
