@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -153,10 +152,9 @@ func (s *scope) reportRollout(status *v1alpha1.MeshInstallStatus) {
 		}) {
 			continue
 		}
-		status.History = append(status.History, *result)
+		// Times are in seconds; of two in the same, the one told last is newer.
+		status.History = append([]v1alpha1.HistoryEntry{*result}, status.History...)
 	}
-	slices.SortStableFunc(status.History, func(a, b v1alpha1.HistoryEntry) int {
-		return cmp.Or(b.At.Compare(a.At.Time), strings.Compare(a.Revision, b.Revision))
-	})
+	slices.SortStableFunc(status.History, func(a, b v1alpha1.HistoryEntry) int { return b.At.Compare(a.At.Time) })
 	status.History = status.History[:min(len(status.History), historyLimit)]
 }

@@ -110,7 +110,7 @@ func (r *Rollout) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 	if err := r.Clients.Cached.Get(ctx, request.NamespacedName, install); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !install.DeletionTimestamp.IsZero() {
+	if mode := install.Spec.Mode; !install.DeletionTimestamp.IsZero() || mode != "" && mode != v1alpha1.ModeApply {
 		return ctrl.Result{}, nil
 	}
 	s := &rolloutScope{install: install}
