@@ -26,9 +26,6 @@ const (
 	listenerDrain = 45 * time.Second
 	// stopGrace is how long Envoy may take to end when told.
 	stopGrace = 2 * time.Second
-	// routerMinimum is how long a gateway takes new connections after it was
-	// told to stop: its address is withdrawn from load balancers meanwhile.
-	routerMinimum = 5 * time.Second
 )
 
 // Config is all that an agent depends on; what is not said to be optional is
@@ -47,12 +44,22 @@ type Config struct {
 	// RootPEM and RootFile are where the mesh's roots come from before there is
 	// a certificate; either may be empty, and the file need not exist.
 	RootPEM, RootFile string
+	// Grace is the pod's termination grace period, the deadline of its end; 0 is
+	// Kubernetes' default.
+	Grace time.Duration
 	// Drain is the longest wait for connections to end at shutdown; 0 is the
 	// role's default.
 	Drain time.Duration
 	// Probers and Scrape are the injector's, see packages probe and scrape;
 	// optional.
 	Probers, Scrape string
+}
+
+func (c *Config) grace() time.Duration {
+	if c.Grace > 0 {
+		return c.Grace
+	}
+	return defaultGrace
 }
 
 // drain is the role's default: a sidecar's application has ended already, a
@@ -83,15 +90,16 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("write bootstrap: %w", err)
 	}
 	admin := envoy.NewAdmin(cfg.Bootstrap.Ports.Admin)
-	status, err := newStatus(&cfg, admin)
-	if err != nil {
-		return err
-	}
 	// What serves Envoy must outlive ctx: Envoy drains after it has ended.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	leaving := &leaving{cfg: &cfg, admin: admin, life: base}
+	status, err := newStatus(&cfg, admin, leaving)
+	if err != nil {
+		return err
+	}
 	group, base := errgroup.WithContext(base)
-	if err := serve(base, group, &cfg, status); err != nil {
+	if err := serve(base, group, leaving, status); err != nil {
 		return err
 	}
 	process, err := envoy.Start(envoy.Options{
@@ -101,13 +109,14 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	result := supervise(ctx, base, &shutdown{cfg: &cfg, admin: admin, status: status, process: process})
+	result := supervise(ctx, base, &shutdown{cfg: &cfg, admin: admin, status: status, process: process, leaving: leaving})
 	cancel()
 	return errors.Join(result, group.Wait())
 }
 
 // serve listens, and runs what answers, until ctx ends.
-func serve(ctx context.Context, group *errgroup.Group, cfg *Config, status *status) error {
+func serve(ctx context.Context, group *errgroup.Group, leaving *leaving, status *status) error {
+	cfg := leaving.cfg
 	secrets := sds.New()
 	socket, err := sds.Listen(cfg.Bootstrap.SDSSocket)
 	if err != nil {
@@ -118,20 +127,21 @@ func serve(ctx context.Context, group *errgroup.Group, cfg *Config, status *stat
 		_ = socket.Close()
 		return fmt.Errorf("listen for kubelet: %w", err)
 	}
-	group.Go(func() error { return secrets.Run(ctx, socket) })
-	group.Go(func() error { return status.run(ctx, lis) })
 	trust := &anchors{pem: cfg.RootPEM, mounted: cfg.RootFile, kept: filepath.Join(cfg.Dir, "roots.pem")}
-	client := &svid.Client{
+	leaving.client = &svid.Client{
 		Address:   cfg.Bootstrap.Discovery,
 		ID:        spiffe.ID{TrustDomain: cfg.Bootstrap.TrustDomain, Namespace: cfg.Bootstrap.Namespace, ServiceAccount: cfg.Bootstrap.ServiceAccount},
 		TokenFile: cfg.TokenFile,
 		Anchors:   trust.all,
 	}
+	group.Go(func() error { return secrets.Run(ctx, socket) })
+	group.Go(func() error { return status.run(ctx, lis) })
 	group.Go(func() error {
-		return svid.Keep(ctx, client.Fetch, func(id *svid.Identity) error {
+		return svid.Keep(ctx, leaving.client.Fetch, func(id *svid.Identity) error {
 			if err := trust.learn(id.Roots); err != nil {
 				return err
 			}
+			leaving.identity.Store(id)
 			return secrets.Set(cfg.Bootstrap.TrustDomain, id.Chain, id.Key, id.Roots)
 		})
 	})
@@ -149,14 +159,15 @@ func supervise(ctx, base context.Context, s *shutdown) error {
 	// 2. The pod is to end.
 	case <-ctx.Done():
 		log.Info("Draining", "reason", "signal")
+		return s.run(base, true)
 	// 3. A process of the pod says that it is done.
 	case <-s.status.quit:
 		log.Info("Draining", "reason", "quitquitquit")
+		return s.run(base, false)
 	// 4. Nobody answers for Envoy any more; the group has the error.
 	case <-base.Done():
 		return s.process.Stop(stopGrace)
 	}
-	return s.run(base)
 }
 
 var errExited = errors.New("exit status 0")

@@ -228,6 +228,7 @@ func TestAgentDrains(t *testing.T) {
 				return err
 			})
 			r.cancel()
+			w.herald.answer <- nil
 			eventually(t, "readiness to fail", func() error {
 				if _, err := get(t, r.url(r.cfg.Bootstrap.Ports.Status, "/healthz/ready")); err == nil {
 					return fmt.Errorf("still ready")
@@ -262,6 +263,7 @@ func TestDrainTellsKeptConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.cancel()
+	w.herald.answer <- nil
 	eventually(t, "the connection to be closed", func() error {
 		select {
 		case <-r.done:

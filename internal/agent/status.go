@@ -20,7 +20,7 @@ import (
 )
 
 // status is the agent's HTTP port, 15020: readiness, the application's probes,
-// metrics, and quitting.
+// metrics, leaving and quitting.
 type status struct {
 	handler  http.Handler
 	admin    *envoy.Admin
@@ -29,7 +29,7 @@ type status struct {
 	once     sync.Once
 }
 
-func newStatus(cfg *Config, admin *envoy.Admin) (*status, error) {
+func newStatus(cfg *Config, admin *envoy.Admin, leaving *leaving) (*status, error) {
 	b := &cfg.Bootstrap
 	ip, err := netip.ParseAddr(b.IP)
 	if err != nil {
@@ -48,6 +48,7 @@ func newStatus(cfg *Config, admin *envoy.Admin) (*status, error) {
 	mux.HandleFunc("GET "+bootstrap.ReadyPath, s.ready)
 	mux.Handle("GET "+bootstrap.StatsPath, scrape.NewHandler(admin, application))
 	mux.Handle("GET /app-health/", probe.NewHandler(probers, ip))
+	mux.Handle("GET "+DrainPath, leaving)
 	mux.HandleFunc("POST /quitquitquit", s.quitNow)
 	s.handler = mux
 	return s, nil

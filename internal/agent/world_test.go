@@ -46,6 +46,7 @@ import (
 	"github.com/meshwright/meshwright/internal/ca/rotate"
 	caserver "github.com/meshwright/meshwright/internal/ca/server"
 	"github.com/meshwright/meshwright/internal/ca/slot"
+	"github.com/meshwright/meshwright/internal/leave"
 	"github.com/meshwright/meshwright/internal/spiffe"
 	"github.com/meshwright/meshwright/internal/test/assets"
 	"github.com/meshwright/meshwright/internal/test/envoy"
@@ -72,7 +73,8 @@ type world struct {
 	app     *httptest.Server
 	inbound int // the port of the mTLS listener
 	// life is how long SVIDs live.
-	life time.Duration
+	life   time.Duration
+	herald *herald
 	// refusals is how many requests for a certificate fail first.
 	refusals atomic.Int32
 	// ads has the SVIDs that opened an ADS stream.
@@ -103,7 +105,7 @@ func newSet(t testing.TB) *slot.Set {
 
 func newWorld(t *testing.T, life time.Duration) *world {
 	t.Helper()
-	w := &world{holder: &slot.Holder{}, life: life, inbound: envoy.FreePort(t)}
+	w := &world{holder: &slot.Holder{}, herald: &herald{answer: make(chan error)}, life: life, inbound: envoy.FreePort(t)}
 	w.holder.Set(newSet(t))
 	w.app = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -134,6 +136,7 @@ func (w *world) serve(t *testing.T, lis net.Listener) {
 	serving := rotate.NewServing(w.holder, ca.Request{ID: discovery, DNSNames: []string{"localhost"}, Life: time.Hour}, time.Now)
 	w.server = grpc.NewServer(grpc.Creds(credentials.NewTLS(authn.ServerTLS(serving.GetCertificate, w.pool))))
 	caserver.Register(w.server, caserver.Config{Callers: w, Authorities: w.holder, Life: w.life, Now: time.Now, Log: logr.Discard()})
+	leave.Register(w.server, w.herald)
 	clusters, listeners := cachev3.NewLinearCache(resourcev3.ClusterType), cachev3.NewLinearCache(resourcev3.ListenerType)
 	for cache, resource := range map[*cachev3.LinearCache]types.Resource{
 		clusters:  parse(t, appCluster, &clusterv3.Cluster{}, w.app.Listener.Addr().(*net.TCPAddr).Port),
@@ -227,6 +230,10 @@ func (w *world) start(t *testing.T, change func(*agent.Config)) *running {
 	}()
 	t.Cleanup(func() {
 		cancel()
+		select {
+		case w.herald.answer <- nil: // it may go at once
+		case <-r.done:
+		}
 		<-r.done
 	})
 	return r
@@ -322,6 +329,8 @@ func (w *world) verify(cert *x509.Certificate) error {
 	}
 	return nil
 }
+
+func (w *world) inboundURL() string { return "https://127.0.0.1:" + strconv.Itoa(w.inbound) + "/" }
 
 // call asks the mTLS listener for a path; the result has the certificate that
 // the proxy showed.

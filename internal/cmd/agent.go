@@ -43,6 +43,7 @@ func agentCommand() *cobra.Command {
 		Long: "agent is the main process of a sidecar or gateway container. It reads what the injector\n" +
 			"and the charts set: POD_NAME, POD_NAMESPACE, INSTANCE_IP, SERVICE_ACCOUNT,\n" +
 			"MESH_TRUST_DOMAIN, MESH_CLUSTER_ID, MESH_REVISION, DISCOVERY_ADDRESS, MESH_ROOT_CERT,\n" +
+			"TERMINATION_GRACE_SECONDS,\n" +
 			"ISTIO_KUBE_APP_PROBERS, ISTIO_PROMETHEUS_ANNOTATIONS.",
 		ValidArgs: []string{string(bootstrap.Sidecar), string(bootstrap.Router)},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
@@ -81,6 +82,10 @@ func agentConfig(role bootstrap.Role, f *agentFlags) (*agent.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	grace, err := agentGrace()
+	if err != nil {
+		return nil, err
+	}
 	name, namespace := os.Getenv("POD_NAME"), os.Getenv("POD_NAMESPACE")
 	workload, owner := pod.Workload(name, namespace, labels)
 	return &agent.Config{
@@ -99,6 +104,7 @@ func agentConfig(role bootstrap.Role, f *agentFlags) (*agent.Config, error) {
 		},
 		EnvoyPath: envoyPath, EnvoyLogLevel: cmp.Or(f.logLevel, os.Getenv("PROXY_LOG_LEVEL"), "warning"), Dir: agentDir,
 		TokenFile: tokenFile, RootPEM: os.Getenv("MESH_ROOT_CERT"), RootFile: f.rootFile,
+		Grace:   grace,
 		Drain:   time.Duration(f.drainSeconds) * time.Second,
 		Probers: os.Getenv("ISTIO_KUBE_APP_PROBERS"), Scrape: os.Getenv("ISTIO_PROMETHEUS_ANNOTATIONS"),
 	}, nil
@@ -117,4 +123,17 @@ func agentConcurrency(flag int) (int, error) {
 		return 0, fmt.Errorf("read environment: PROXY_CONCURRENCY %q is not a number of threads", text)
 	}
 	return cmp.Or(n, defaultConcurrency), nil
+}
+
+// agentGrace is the pod's grace period, 0 where nobody says.
+func agentGrace() (time.Duration, error) {
+	text := os.Getenv("TERMINATION_GRACE_SECONDS")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("read environment: TERMINATION_GRACE_SECONDS %q is not a number of seconds", text)
+	}
+	return time.Duration(n) * time.Second, nil
 }

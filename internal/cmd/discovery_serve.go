@@ -14,6 +14,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/authn"
 	"github.com/meshwright/meshwright/internal/log"
+	"github.com/meshwright/meshwright/internal/view"
 	"github.com/meshwright/meshwright/internal/xds"
 )
 
@@ -30,7 +31,7 @@ func (d *discovery) serve(ctx context.Context, group *errgroup.Group) error {
 			return err
 		}
 		group.Go(func() error { return id.run(ctx) })
-		ads := xds.New(xds.Config{Engine: d.engine, Callers: id.peers, Log: d.log.WithName("xds")})
+		ads := xds.New(xds.Config{Engine: d.engine, Callers: id.peers, Withdrawn: view.Withdrawn, Log: d.log.WithName("xds")})
 		s := id.grpcServer(d.log.WithName("ca"), xds.Options()...)
 		if err := d.serveADS(ctx, group, d.flags.secureAddress, s, ads); err != nil {
 			return err
@@ -40,7 +41,7 @@ func (d *discovery) serve(ctx context.Context, group *errgroup.Group) error {
 		if err := onlyLoopback(d.flags.plaintextAddress); err != nil {
 			return err
 		}
-		ads := xds.New(xds.Config{Engine: d.engine, Log: d.log.WithName("xds")})
+		ads := xds.New(xds.Config{Engine: d.engine, Withdrawn: view.Withdrawn, Log: d.log.WithName("xds")})
 		if err := d.serveADS(ctx, group, d.flags.plaintextAddress, grpc.NewServer(xds.Options()...), ads); err != nil {
 			return err
 		}

@@ -73,7 +73,10 @@ func proxySidecar(c *Config, resources corev1.ResourceRequirements, env []corev1
 		// Ten minutes: discovery may be on its way up too.
 		StartupProbe:   readyProbe(1, 600),
 		ReadinessProbe: readyProbe(15, 4),
-		VolumeMounts:   []corev1.VolumeMount{proxyMount, infoMount, tokenMount},
+		// Tells the agent of the pod's end when it begins, not when the
+		// application has ended.
+		Lifecycle:    &corev1.Lifecycle{PreStop: leave()},
+		VolumeMounts: []corev1.VolumeMount{proxyMount, infoMount, tokenMount},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: ptr.To(false),
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
@@ -127,6 +130,7 @@ func proxyEnv(pod *corev1.Pod, in *Input) ([]corev1.EnvVar, error) {
 		from("HOST_IP", "status.hostIP"),
 		{Name: "MESH_TRUST_DOMAIN", Value: in.Config.TrustDomain},
 		{Name: "MESH_CLUSTER_ID", Value: in.Config.ClusterID},
+		{Name: "TERMINATION_GRACE_SECONDS", Value: strconv.FormatInt(ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, corev1.DefaultTerminationGracePeriodSeconds), 10)},
 		{Name: "MESH_REVISION", Value: in.Config.Revision},
 		{Name: "DISCOVERY_ADDRESS", Value: in.Config.DiscoveryAddress},
 		{Name: "MESH_ROOT_CERT", Value: in.RootCert},

@@ -5,8 +5,8 @@
 //
 // Guarantees:
 //   - A pod that is injected already, or must not be, gets an empty patch.
-//   - The patch is constant for a Config, but for the probes, the resources and
-//     a few labels. What else depends on the pod, its agent works out.
+//   - The patch is constant for a Config, but for the probes, the hooks, the
+//     resources and a few labels. What else depends on the pod, its agent works out.
 //   - Nothing that the user wrote is changed, but the probes of the containers
-//     and the Prometheus annotations.
+//     and the Prometheus annotations. Containers without a preStop hook get one.
 package inject

@@ -74,6 +74,7 @@ func Patch(pod *corev1.Pod, in *Input) (Result, error) {
 	for _, r := range probes {
 		p.ops = append(p.ops, r.ops()...)
 	}
+	p.leave(pod)
 	p.list("/spec/initContainers", len(pod.Spec.InitContainers) == 0)
 	p.add("/spec/initContainers/0", proxySidecar(in.Config, resources, env))
 	p.add("/spec/initContainers/0", redirectInit(in.Config, resources))

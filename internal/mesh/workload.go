@@ -16,6 +16,8 @@ type Workload struct {
 	// Router is true if that proxy is a gateway: it sends the mesh's TLS, but
 	// accepts what its Gateways say. Such a pod is Meshed too.
 	Router bool
+	// Leaving is true from the moment at which somebody deleted it.
+	Leaving bool
 	// HostNetwork pods share the node's address.
 	HostNetwork bool
 	// Ports are the container ports by name, for named target ports.

@@ -71,6 +71,8 @@ type Engine struct {
 	streams []*stream
 	waiters map[mesh.Key][]chan<- struct{}
 	leaves  int
+	// barriers wait for proxies; see Acknowledged.
+	barriers []*barrier
 	// Seams of the property test: forget a read, see what a turn touches.
 	dropRead func(mesh.Key) bool
 	touched  func(mesh.Key)
@@ -194,6 +196,7 @@ func (e *Engine) step() {
 	}
 	e.resign()
 	e.flush()
+	e.passBarriers()
 	e.metrics.state(e)
 }
 

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/meshwright/meshwright/internal/authn"
+	"github.com/meshwright/meshwright/internal/leave"
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/translate/resource"
 	"github.com/meshwright/meshwright/internal/xds/cache"
@@ -48,6 +49,9 @@ type Engine interface {
 	// Workload waits for a pod that is ready in the caller's sense; nil if ctx
 	// ends first.
 	Workload(ctx context.Context, pod mesh.Key, ready func(*mesh.Workload) bool) *mesh.Workload
+	// Acknowledged waits until when holds and the proxies of that moment have
+	// answered what they were sent of a type. It is an error if ctx ends first.
+	Acknowledged(ctx context.Context, t resource.TypeURL, when func(mesh.Lookup) bool) error
 	// Proxies is the sync state of those that are connected.
 	Proxies(context.Context) []cache.ProxyState
 }
@@ -63,7 +67,9 @@ type Config struct {
 	// Callers proves who is calling. nil is for the plaintext development
 	// address only: then node metadata is believed.
 	Callers Callers
-	Log     logr.Logger
+	// Withdrawn reports whether a pod gets no new requests by what is stored.
+	Withdrawn func(l mesh.Lookup, pod mesh.Key) bool
+	Log       logr.Logger
 }
 
 // Server answers delta ADS. It may be used concurrently.
@@ -93,9 +99,10 @@ func New(c Config) *Server {
 	return &Server{cfg: c, starting: make(chan struct{}, maxStarting), closing: make(chan struct{})}
 }
 
-// Register adds the service to a gRPC server that was made with Options.
+// Register adds the services to a gRPC server that was made with Options.
 func (s *Server) Register(r grpc.ServiceRegistrar) {
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(r, s)
+	leave.Register(r, s)
 }
 
 // Close ends all streams with Unavailable, so that GracefulStop does not wait

@@ -60,7 +60,7 @@ func start(t *testing.T, who xds.Callers) *harness {
 		Strict: true, Log: logr.Discard(),
 	})
 	go func() { _ = engine.Run(ctx) }()
-	server := xds.New(xds.Config{Engine: engine, Callers: who, Log: logr.Discard()})
+	server := xds.New(xds.Config{Engine: engine, Callers: who, Withdrawn: view.Withdrawn, Log: logr.Discard()})
 	grpcServer := grpc.NewServer(xds.Options()...)
 	server.Register(grpcServer)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -8,7 +8,7 @@ import (
 
 // Statistics that are kept; all others are never made, which halves the memory
 // of a cluster. The list is Istio's in spirit. Readiness and drain read
-// cluster_manager, listener_manager, server and downstream_cx_active, tests and
+// cluster_manager, listener_manager, server, downstream_cx_active and downstream_rq_active, tests and
 // `meshwright proxies` read update_rejected.
 var (
 	statPrefixes = []string{
@@ -16,7 +16,7 @@ var (
 		"istio_", "overload",
 	}
 	statSuffixes = []string{
-		"downstream_cx_active", "update_rejected", "ssl_context_update_by_sds",
+		"downstream_cx_active", "downstream_rq_active", "update_rejected", "ssl_context_update_by_sds",
 		"rbac.allowed", "rbac.denied", "shadow_allowed", "shadow_denied",
 	}
 )

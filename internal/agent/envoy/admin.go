@@ -91,6 +91,19 @@ func (a *Admin) Connections(ctx context.Context, without ...int) (int, error) {
 	return total, nil
 }
 
+// Requests is how many inbound requests and streams are under way.
+func (a *Admin) Requests(ctx context.Context) (int, error) {
+	stats, err := a.stats(ctx, "^http\\.inbound_.*\\.downstream_rq_active$")
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, value := range stats {
+		total += value
+	}
+	return total, nil
+}
+
 // isOwn also leaves out the per-worker copies: listener.ADDRESS.worker_0.….
 func isOwn(stat string, ports []int) bool {
 	address := strings.TrimSuffix(strings.TrimPrefix(stat, "listener."), ".downstream_cx_active")

@@ -68,7 +68,7 @@ func (c *Client) Fetch(ctx context.Context) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign request: %w", err)
 	}
-	conn, err := c.dial()
+	conn, err := c.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,9 @@ func (c *Client) Fetch(ctx context.Context) (*Identity, error) {
 	return out, nil
 }
 
-func (c *Client) dial() (*grpc.ClientConn, error) {
+// Connect makes a connection to discovery, with a certificate of one's own or
+// without one. The caller closes it.
+func (c *Client) Connect(own ...tls.Certificate) (*grpc.ClientConn, error) {
 	host, _, err := net.SplitHostPort(c.Address)
 	if err != nil {
 		return nil, fmt.Errorf("read discovery address: %w", err)
@@ -102,7 +104,7 @@ func (c *Client) dial() (*grpc.ClientConn, error) {
 	}
 	// A proxy that the environment names is for the outside, not for the mesh.
 	options := []grpc.DialOption{grpc.WithNoProxy(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
-		MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: host,
+		MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: host, Certificates: own,
 	}))}
 	if c.Dial != nil {
 		options = append(options, grpc.WithContextDialer(c.Dial))

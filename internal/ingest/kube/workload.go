@@ -35,6 +35,7 @@ func Workload(p *corev1.Pod) *mesh.Workload {
 		ServiceAccount: p.Spec.ServiceAccountName,
 		Node:           p.Spec.NodeName,
 		HostNetwork:    p.Spec.HostNetwork,
+		Leaving:        p.DeletionTimestamp != nil,
 		Owner:          owner(p),
 	}
 	out.Meshed, out.Router = proxyOf(p)

@@ -36,7 +36,7 @@ func testListenerModel(t *testing.T, w *world) {
 	// 8080 and 9000 are the application's; 15000, 15020, 15021 and 15090 are
 	// for Envoy's and the agent's own affairs.
 	listening := strings.Fields(w.Kubectl(t, "--namespace", w.shop, "exec", client, "--container", "app", "--", "/usr/local/bin/app", "listening"))
-	if diff := cmp.Diff([]string{"8080", "9000", "15000", "15001", "15006", "15020", "15021", "15090"}, listening); diff != "" {
+	if diff := cmp.Diff([]string{"8080", "8081", "9000", "9001", "15000", "15001", "15006", "15020", "15021", "15090"}, listening); diff != "" {
 		t.Errorf("ports that are listened on in the Pod (-want +have):\n%s", diff)
 	}
 

@@ -1,0 +1,153 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/meshwright/meshwright/internal/agent"
+	"github.com/meshwright/meshwright/internal/authn"
+)
+
+// herald is discovery's answer to pods that go: the test gives it.
+type herald struct {
+	asked  atomic.Int32
+	answer chan error
+}
+
+// Withdrawn implements leave.Server.
+func (h *herald) Withdrawn(ctx context.Context, node string) error {
+	h.asked.Add(1)
+	if _, err := (&authn.Peers{TrustDomain: trustDomain}).ByCertificate(ctx); err != nil {
+		return err
+	}
+	if !strings.Contains(node, "~127.0.0.1~back-1.shop~") {
+		return status.Errorf(codes.InvalidArgument, "node is %s", node)
+	}
+	select {
+	case err := <-h.answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hook is kubelet's question before it ends a container; it ends with the test.
+func (r *running) hook(t *testing.T) <-chan error {
+	t.Helper()
+	out := make(chan error, 1)
+	go func() {
+		_, err := get(t, r.url(r.cfg.Bootstrap.Ports.Status, agent.DrainPath))
+		out <- err
+	}()
+	return out
+}
+
+// drains reports whether Envoy tells a caller that the connection is to end.
+func (w *world) drains(t *testing.T, client *http.Client) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.inboundURL(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	return response.Close
+}
+
+func TestContainersEndOnceTheirPodIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Hour)
+	r := w.start(t, nil)
+	r.ready(t)
+	set, err := w.holder.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := w.client(t, set, front)
+	client.Transport.(*http.Transport).DisableKeepAlives = false
+	hooks := []<-chan error{r.hook(t), r.hook(t)} // of the application and of the proxy
+	eventually(t, "discovery to be asked", func() error {
+		if w.herald.asked.Load() == 0 {
+			return errors.New("not asked")
+		}
+		return nil
+	})
+	if w.drains(t, client) {
+		t.Error("Envoy drains although callers do not know yet")
+	}
+	for _, hook := range hooks {
+		select {
+		case err := <-hook:
+			t.Fatalf("the hook ends with %v although callers do not know yet", err)
+		default:
+		}
+	}
+	w.herald.answer <- nil
+	for _, hook := range hooks {
+		if err := <-hook; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := w.herald.asked.Load(); n != 1 {
+		t.Errorf("discovery was asked %d times, want once", n)
+	}
+	if !w.drains(t, client) {
+		t.Error("Envoy does not drain although callers know")
+	}
+	r.cancel()
+	<-r.done
+	if r.err != nil {
+		t.Errorf("Run returns %v", r.err)
+	}
+}
+
+func TestAPodThatStaysIsNotDrained(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Hour)
+	r := w.start(t, nil)
+	r.ready(t)
+	set, err := w.holder.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := w.client(t, set, front)
+	client.Transport.(*http.Transport).DisableKeepAlives = false
+	for range 2 {
+		hook := r.hook(t)
+		w.herald.answer <- status.Error(codes.FailedPrecondition, "nobody deleted it")
+		if err := <-hook; err != nil {
+			t.Error(err)
+		}
+	}
+	if w.drains(t, client) {
+		t.Error("a stranger's question drains Envoy")
+	}
+	r.ready(t)
+}
+
+func TestAPodEndsWithoutDiscovery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Hour)
+	r := w.start(t, func(cfg *agent.Config) { cfg.Grace = 6 * time.Second })
+	r.ready(t)
+	w.server.Stop()
+	if err := <-r.hook(t); err != nil {
+		t.Error(err)
+	}
+	r.cancel()
+	<-r.done
+	if r.err != nil {
+		t.Errorf("Run returns %v", r.err)
+	}
+}

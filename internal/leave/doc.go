@@ -1,0 +1,4 @@
+// Package leave is the one question that an agent asks discovery beside its
+// certificate: has everybody heard that my pod goes? In goes a node id, out
+// comes silence until the answer is yes. It knows neither pods nor proxies.
+package leave
