@@ -52,7 +52,7 @@ func Root() *cobra.Command {
 		injectorCommand(),
 		redirectCommand(),
 		discoveryCommand(),
-		checkCommand(),
+		checkCommand(), gatherCommand(),
 		proxiesCommand(),
 		statusCommand(),
 		versionCommand(),
