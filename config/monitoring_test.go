@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/controllers"
+	"github.com/meshwright/meshwright/internal/ca/rotate"
+	"github.com/meshwright/meshwright/internal/ca/slot"
 	// Registers the injector's metrics.
 	_ "github.com/meshwright/meshwright/internal/inject/webhook"
 	"github.com/meshwright/meshwright/internal/mesh"
@@ -58,6 +60,7 @@ func ourMetrics(t *testing.T) registered {
 	out := registered{}
 	out.MustRegister(controllers.Collectors()...)
 	out.MustRegister(metrics.Registry.(*prometheus.Registry)) // The injector's.
+	out.MustRegister(rotate.RootExpiry(&slot.Holder{}))
 	push.New(push.Config{Store: mesh.NewStore(nil), Registry: out})
 	if _, err := status.New(status.Config{REST: &rest.Config{}, Registry: out}); err != nil {
 		t.Fatal(err)

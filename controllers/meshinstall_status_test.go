@@ -32,7 +32,7 @@ type situation struct {
 func (s situation) status() *v1alpha1.MeshInstallStatus {
 	scope := &scope{
 		install: &v1alpha1.MeshInstall{},
-		target: &plan.Plan{Revision: s.target}, inventory: &apply.Inventory{Active: s.active}, degraded: s.degraded,
+		target:  &plan.Plan{Revision: s.target}, inventory: &apply.Inventory{Active: s.active}, degraded: s.degraded,
 		states: []apply.State{{Ref: apply.Ref{Kind: "Deployment"}, Serving: s.serving}},
 	}
 	out := &v1alpha1.MeshInstallStatus{}

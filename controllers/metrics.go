@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
 // The operator's own metrics, beside controller-runtime's.
@@ -35,6 +36,9 @@ var (
 	rollbacks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "meshinstall_rollbacks_total", Help: "Updates that were rolled back, by the gate that failed.",
 	}, []string{"reason"})
+	endOfLife = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "meshinstall_version_end_of_life_timestamp_seconds", Help: "When support of the active version ends, where that is set.",
+	}, []string{"name", "version"})
 	applySeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "meshinstall_apply_duration_seconds", Help: "Time to bring all objects up to date once.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
@@ -50,7 +54,7 @@ var (
 func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		installInfo, installCondition, driftCorrections, applySeconds, renderSeconds,
-		revisionProxies, updateStep, updateGate, workloads, rollbacks,
+		revisionProxies, updateStep, updateGate, workloads, rollbacks, endOfLife,
 	}
 }
 
@@ -63,6 +67,9 @@ func stopwatch(h prometheus.Histogram) func() {
 func setMetrics(install *v1alpha1.MeshInstall, status *v1alpha1.MeshInstallStatus) {
 	forgetMetrics(install.Name)
 	installInfo.WithLabelValues(install.Name, status.Version, string(install.Spec.Profile), status.ActiveRevision).Set(1)
+	if end, ok := plan.Carried.EndOfLife(status.Version); ok {
+		endOfLife.WithLabelValues(install.Name, status.Version).Set(float64(end.Unix()))
+	}
 	for _, c := range status.Conditions {
 		installCondition.WithLabelValues(install.Name, c.Type, string(c.Status)).Set(1)
 	}
@@ -89,7 +96,7 @@ func setUpdateMetrics(name string, u *v1alpha1.UpdateStatus) {
 }
 
 func forgetMetrics(name string) {
-	for _, v := range []*prometheus.GaugeVec{installInfo, installCondition, revisionProxies, updateStep, updateGate, workloads} {
+	for _, v := range []*prometheus.GaugeVec{installInfo, installCondition, revisionProxies, updateStep, updateGate, workloads, endOfLife} {
 		v.DeletePartialMatch(prometheus.Labels{"name": name})
 	}
 }

@@ -14,19 +14,19 @@ var capabilities = [][]evidence{
 		{"names the images of operands", "hack/bundle/main_test.go:TestBundleIsUpToDateAndRight"},
 	},
 	{
-		{"updates operands when the object's version changes", ""},
+		{"updates operands when the object changes", "controllers/rollout_test.go:TestCanaryGivesTheMeshStepByStep"},
 		{"says in status that a version is not supported", "controllers/input_test.go:TestMistakesStallWithFieldAndFixAndMend"},
 		{"updates without a lost request", ""},
 	},
 	{
-		{"backs up and restores", ""},
-		{"rolls back", ""},
+		{"backs up and restores", "internal/backup/backup_test.go:TestBackupOfOneClusterIsRestoredInAnother"},
+		{"rolls back", "controllers/rollout_test.go:TestCanaryWhoseProxiesRefuseIsPutBack"},
 		{"keeps probes, requests, disruption budgets and spread", ""},
 	},
 	{
-		{"serves metrics of operator and operands", ""},
-		{"has alerts with runbooks", ""},
-		{"writes Events of its own", ""},
+		{"serves metrics of operator and operands", "controllers/manager_test.go:TestHealthAndMetricsAreServed"},
+		{"has alerts with runbooks", "config/monitoring_test.go:TestAlertsAskForMetricsThatExistAndHaveRunbooks"},
+		{"writes Events of its own", "controllers/drift_test.go:TestDriftIsPutRightAndNamed"},
 	},
 	{
 		{"scales on the operands' metrics", ""},

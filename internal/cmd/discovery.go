@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/meshwright/meshwright/internal/ca/rotate"
 	"github.com/meshwright/meshwright/internal/ca/server"
 	"github.com/meshwright/meshwright/internal/log"
 	"github.com/meshwright/meshwright/internal/mesh"
@@ -187,9 +188,13 @@ func (d *discovery) identity(ctx context.Context) (*identity, error) {
 	if len(namespaces) == 0 {
 		namespaces = []string{d.flags.namespace}
 	}
-	return newIdentity(ctx, d.client, identityOptions{
+	id, err := newIdentity(ctx, d.client, identityOptions{
 		TrustDomain: d.file.TrustDomain, ClusterDomain: d.file.ClusterDomain,
 		Namespace: d.flags.namespace, ServiceAccount: envOr("SERVICE_ACCOUNT", "meshwright-discovery"),
 		Services: discoveryServices, BundleNamespaces: namespaces, Life: server.DefaultLife,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return id, d.registry.Register(rotate.RootExpiry(id.holder))
 }

@@ -2,6 +2,9 @@ package cmd
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +39,27 @@ func ExitCode(err error) int {
 }
 
 // Root is the meshwright command with all its subcommands.
-func Root() *cobra.Command {
+func Root() *cobra.Command { return rootNamed(filepath.Base(os.Args[0])) }
+
+// pluginName is what kubectl looks for on the PATH to run kubectl meshwright.
+const pluginName = "kubectl-meshwright"
+
+// rootNamed is the command as the file that was run is named. As a plugin it
+// speaks of itself as one types it.
+func rootNamed(file string) *cobra.Command {
+	root := subcommands()
+	if strings.TrimSuffix(file, ".exe") != pluginName {
+		return root
+	}
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl meshwright"}
+	for _, c := range root.Commands() {
+		c.Example = strings.ReplaceAll(c.Example, "  meshwright ", "  kubectl meshwright ")
+		c.Example = strings.ReplaceAll(c.Example, "| meshwright ", "| kubectl meshwright ")
+	}
+	return root
+}
+
+func subcommands() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "meshwright",
 		Short:         "Runs and manages a service mesh on Kubernetes",

@@ -106,6 +106,16 @@ func (c Catalogue) Check(m Move) error {
 	return nil
 }
 
+// EndOfLife is when support of a version ends, and whether that is set.
+func (c Catalogue) EndOfLife(version string) (time.Time, bool) {
+	entry, err := c.find(version)
+	if err != nil || entry.endOfLife == "" {
+		return time.Time{}, false
+	}
+	end, err := time.Parse(time.DateOnly, entry.endOfLife)
+	return end, err == nil
+}
+
 // ended reports whether support has ended.
 func (e Entry) ended(now time.Time) bool {
 	return e.endOfLife != "" && now.UTC().Format(time.DateOnly) >= e.endOfLife

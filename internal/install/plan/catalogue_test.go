@@ -115,3 +115,17 @@ func TestImageIsTheReleasesOrTheDefault(t *testing.T) {
 		}
 	}
 }
+
+func TestEndOfLifeIsADay(t *testing.T) {
+	for version, want := range map[string]string{"v0.9.4": "2026-03-01", "v1.2.0": "", "v3.0.0": ""} {
+		end, ok := history.EndOfLife(version)
+		if ok != (want != "") || ok && end.Format(time.DateOnly) != want {
+			t.Errorf("support of %s ends %v, %v; want %q", version, end, ok, want)
+		}
+	}
+	for _, e := range Carried {
+		if _, ok := Carried.EndOfLife(e.Version); ok != (e.endOfLife != "") {
+			t.Errorf("the end of life of %s is %q, which is no day", e.Version, e.endOfLife)
+		}
+	}
+}
