@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -57,11 +58,13 @@ func (w *world) mortal(writes int) client.Client {
 }
 
 // settle reconciles until nothing is killed and done holds, letting pods come
-// up in between.
+// up in between. Time that is to be waited for passes at once.
 func (w *world) settle(r *Reconciler, done func() bool) error {
 	for range 50 {
 		w.tick(w.ctx, everything)
-		_, err := r.Reconcile(w.ctx, ctrl.Request{NamespacedName: client.ObjectKey{Name: "prod"}})
+		result, err := r.Reconcile(w.ctx, ctrl.Request{NamespacedName: client.ObjectKey{Name: "prod"}})
+		now := r.Now
+		r.Now = func() time.Time { return now().Add(result.RequeueAfter) }
 		if errors.Is(err, errKilled) {
 			return err
 		}

@@ -40,7 +40,10 @@ func TestDriftIsPutRightAndNamed(t *testing.T) {
 		{"a selector of a Service", "Service mesh-ingress/meshwright-ingress", `{"spec":{"selector":{"istio":"other"}}}`, "spec.selector.istio", false},
 		{"data of a ConfigMap", "ConfigMap mesh-system/meshwright-injector-" + install.Status.ActiveRevision, `{"data":{"inject.yaml":"image: evil"}}`, "data[inject.yaml]", false},
 		{"labels that make it ours", "ConfigMap mesh-system/meshwright-discovery-" + install.Status.ActiveRevision, `{"metadata":{"labels":null}}`, "metadata.labels", false},
-		{"webhooks taken away", "MutatingWebhookConfiguration /meshwright-injector-" + install.Status.ActiveRevision, `{"webhooks":[]}`, "webhooks", false},
+		{"a policy that lets all pods pass", "MutatingAdmissionPolicy /meshwright-injector-" + install.Status.ActiveRevision, `{"spec":{"failurePolicy":"Ignore"}}`, "spec.failurePolicy", false},
+		{"an expression of a policy", "MutatingAdmissionPolicy /meshwright-injector-" + install.Status.ActiveRevision, `{"spec":{"matchConditions":[{"name":"not-injected","expression":"false"}]}}`, "spec.matchConditions", false},
+		{"a binding's selector", "MutatingAdmissionPolicyBinding /meshwright-injector-" + install.Status.ActiveRevision, `{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"never":"true"}}}}}`, "spec.matchResources.namespaceSelector", false},
+		{"a binding taken away", "MutatingAdmissionPolicyBinding /meshwright-injector-" + install.Status.ActiveRevision, "", "(deleted)", false},
 		{"a deletion", "Service mesh-system/meshwright-discovery", "", "(deleted)", false},
 		{"an annotation that is not ours", discovery, `{"metadata":{"annotations":{"someone":"else"}}}`, "metadata.annotations.someone", true},
 	}

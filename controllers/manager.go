@@ -30,6 +30,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/apply"
@@ -39,13 +40,20 @@ import (
 // leaderID names the lease of the operator's leader.
 const leaderID = "meshwright-operator"
 
-// Watched are the kinds of objects that plans are made of. The operator
-// watches its own of them, in the namespaces where it has rights.
+// Watched are the kinds of objects that plans are made of, beside those of
+// admission policies. The operator watches its own of them, in the namespaces
+// where it has rights.
 var Watched = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ConfigMap"},
 	{Version: "v1", Kind: "Service"},
 	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingWebhookConfiguration"},
+}
+
+// policyKinds are watched too where the API server has them.
+var policyKinds = []schema.GroupVersionKind{
+	{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingAdmissionPolicy"},
+	{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingAdmissionPolicyBinding"},
 }
 
 var leaseList = coordinationv1.SchemeGroupVersion.WithKind("LeaseList")
@@ -88,6 +96,9 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		MeshNamespaces: options.MeshNamespaces, GatewayNamespaces: options.GatewayNamespaces,
 		memory: apply.NewMemory(time.Now),
 	}
+	if r.AdmissionPolicies, err = servesPolicies(server); err != nil {
+		return nil, err
+	}
 	skip := true
 	renew := options.LeaseDuration * 2 / 3
 	retry := options.LeaseDuration / 8
@@ -104,13 +115,18 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
+	roots, err := r.rootCache(config)
+	if err != nil {
+		return nil, err
+	}
+	r.Roots = roots
 	r.Clients = apply.Clients{Writer: manager.GetClient(), Live: manager.GetAPIReader(), Cached: manager.GetCache()}
 	r.Events = manager.GetEventRecorder(apply.FieldManager)
 	rollout := &Rollout{Clients: r.Clients, Events: manager.GetEventRecorder(rolloutManager), Now: r.Now, Discovery: options.Discovery}
 	if rollout.Discovery == nil {
 		rollout.Discovery = newOverHTTP(options.DiscoveryTokenFile)
 	}
-	return manager, errors.Join(r.register(manager), rollout.register(manager), registerHealth(manager), registerMetrics())
+	return manager, errors.Join(manager.Add(roots), r.register(manager, roots), rollout.register(manager), registerHealth(manager), registerMetrics())
 }
 
 // cacheOptions limits what is watched to our own objects in our namespaces.
@@ -121,7 +137,7 @@ func (r *Reconciler) cacheOptions() cache.Options {
 		namespaces[namespace] = cache.Config{}
 	}
 	objects := map[client.Object]cache.ByObject{}
-	for _, gvk := range Watched {
+	for _, gvk := range r.watched() {
 		by := cache.ByObject{Label: own}
 		if !clusterScoped(gvk) {
 			by.Namespaces = namespaces
@@ -143,7 +159,7 @@ func ofKind(gvk schema.GroupVersionKind) *unstructured.Unstructured {
 }
 
 // register watches MeshInstalls and all that is made for them.
-func (r *Reconciler) register(manager ctrl.Manager) error {
+func (r *Reconciler) register(manager ctrl.Manager, roots cache.Cache) error {
 	b := ctrl.NewControllerManagedBy(manager).Named("meshinstall").
 		For(&v1alpha1.MeshInstall{}).
 		Owns(&v1alpha1.MeshRevision{}).
@@ -153,7 +169,10 @@ func (r *Reconciler) register(manager ctrl.Manager) error {
 			UpdateFunc:  func(event.UpdateEvent) bool { return false },
 			GenericFunc: func(event.GenericEvent) bool { return false },
 		}))
-	for _, gvk := range Watched {
+	if len(r.MeshNamespaces) > 0 {
+		b = b.WatchesRawSource(source.Kind[client.Object](roots, &corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls)))
+	}
+	for _, gvk := range r.watched() {
 		// To the cache, no namespaces are all namespaces.
 		if clusterScoped(gvk) || len(r.namespaces()) > 0 {
 			b = b.Watches(ofKind(gvk), handler.EnqueueRequestsFromMapFunc(installOf))

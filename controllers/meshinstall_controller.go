@@ -20,7 +20,7 @@ import (
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshinstalls,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshinstalls/status,verbs=patch
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions,verbs=get;list;watch;create;delete
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingadmissionpolicies;mutatingadmissionpolicybindings;mutatingwebhookconfigurations,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconciler brings the cluster to what each MeshInstall says.
@@ -35,6 +35,10 @@ type Reconciler struct {
 	Image func(version string) string
 	// Server says which Kubernetes this is.
 	Server discovery.ServerVersionInterface
+	// AdmissionPolicies is true where the API server has admission policies.
+	AdmissionPolicies bool
+	// Roots reads the mesh's root certificates.
+	Roots client.Reader
 	// OperatorNamespace is where the operator runs.
 	OperatorNamespace string
 	// MeshNamespaces and GatewayNamespaces are those in which the operator

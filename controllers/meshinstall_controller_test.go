@@ -24,7 +24,7 @@ import (
 // wanted are the keys, as own has them, of what a MeshInstall asks for.
 func (w *world) wanted(install *v1alpha1.MeshInstall) []string {
 	w.Helper()
-	p, err := plan.New(plan.Input{Install: install.Name, Spec: install.Spec})
+	p, err := plan.New(plan.Input{Install: install.Name, Spec: install.Spec, AdmissionPolicies: true})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestMeshInstallComesUpAndSaysSo(t *testing.T) {
 		{Name: "discovery", Ready: 1, Desired: 1},
 		{Name: "gateway/mesh-egress/egress", Ready: 1, Desired: 1},
 		{Name: "gateway/mesh-ingress/ingress", Ready: 1, Desired: 1},
-		{Name: "injector", Ready: 1, Desired: 1},
+		{Name: "injector", Message: "the API server injects pods, by MutatingAdmissionPolicy meshwright-injector-" + status.ActiveRevision},
 	}
 	for i := range want {
 		want[i].Revision, want[i].Version = install.Status.ActiveRevision, "v0.1.0"
@@ -100,13 +100,13 @@ func TestNothingPointsAtARevisionBeforeItIsReady(t *testing.T) {
 	w.condition("prod", v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing)
 	w.eventually("the Deployments are there", func() error {
 		var list appsv1.DeploymentList
-		if err := w.client.List(w.ctx, &list, client.InNamespace("mesh-system")); err != nil || len(list.Items) != 2 {
+		if err := w.client.List(w.ctx, &list, client.InNamespace("mesh-system")); err != nil || len(list.Items) != 1 {
 			return fmt.Errorf("%d Deployments, %w", len(list.Items), err)
 		}
 		return nil
 	})
 	for key, o := range w.own() {
-		if key == "Service mesh-system/meshwright-discovery" || o.GetKind() == "MutatingWebhookConfiguration" && w.open(o) {
+		if key == "Service mesh-system/meshwright-discovery" || w.open(o) {
 			t.Errorf("%s is there, and pods would wait for it", key)
 		}
 	}

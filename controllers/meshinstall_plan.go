@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -52,6 +53,7 @@ func (r *Reconciler) planning() []step {
 		{"permit", r.permit},
 		{"observe", r.observe},
 		{"path", r.path},
+		{"trust", r.trust},
 		{"preview", r.preview},
 		{"publish", r.publish},
 	}
@@ -64,6 +66,7 @@ func (r *Reconciler) pausing() []step {
 		{"render", r.render},
 		{"permit", r.permit},
 		{"observe", r.observe},
+		{"trust", r.trust},
 		{"judgePaused", r.judgePaused},
 	}
 }
@@ -73,7 +76,7 @@ func (r *Reconciler) pausing() []step {
 // Options; values are the texts of spec.valuesFrom, read from the cluster if nil.
 func Preview(ctx context.Context, config *rest.Config, image func(string) string, install *v1alpha1.MeshInstall, values []string) ([]apply.Planned, error) {
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("register kinds: %w", err)
 	}
 	c, err := client.New(config, client.Options{Scheme: scheme})
@@ -84,8 +87,12 @@ func Preview(ctx context.Context, config *rest.Config, image func(string) string
 	if err != nil {
 		return nil, fmt.Errorf("connect to the API server: %w", err)
 	}
+	policies, err := servesPolicies(server)
+	if err != nil {
+		return nil, err
+	}
 	r := &Reconciler{
-		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Now: time.Now, Image: image, Server: server,
+		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Roots: c, Now: time.Now, Image: image, Server: server, AdmissionPolicies: policies,
 		MeshNamespaces: []string{install.Spec.Namespace}, memory: apply.NewMemory(time.Now),
 	}
 	install = install.DeepCopy()
@@ -98,7 +105,7 @@ func Preview(ctx context.Context, config *rest.Config, image func(string) string
 		return nil, fmt.Errorf("read MeshInstall %s: %w", install.Name, err)
 	}
 	s := &scope{install: install, applier: r.applierFor(install), values: values}
-	steps := []step{{"claim", r.claim}, {"values", r.values}, {"render", r.render}, {"observe", r.observe}, {"path", r.path}, {"preview", r.preview}}
+	steps := []step{{"claim", r.claim}, {"values", r.values}, {"render", r.render}, {"observe", r.observe}, {"path", r.path}, {"trust", r.trust}, {"preview", r.preview}}
 	err = classify(run(ctx, steps, s))
 	return s.planned, err
 }

@@ -153,6 +153,10 @@ func (s *scope) components() []v1alpha1.ComponentStatus {
 		}
 		out = append(out, c)
 	}
+	if s.target.NeedsRootCert() {
+		// Nothing runs for it.
+		out = append(out, v1alpha1.ComponentStatus{Name: "injector", Revision: s.target.Revision, Version: s.target.Version, Message: "the API server injects pods, by MutatingAdmissionPolicy meshwright-injector-" + s.target.Revision})
+	}
 	slices.SortFunc(out, func(a, b v1alpha1.ComponentStatus) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

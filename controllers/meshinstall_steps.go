@@ -40,13 +40,16 @@ func (r *Reconciler) steps() []step {
 		{"observe", r.observe},
 		{"path", r.path},
 		{"decide", r.decide},
+		{"trust", r.trust},
 		{"record", r.record},
 		{"apply", r.apply},
+		{"settle", r.settle},
 		{"prune", r.prune},
 		{"judgeTarget", r.judgeTarget},
 		{"canary", r.canary},
 		{"activate", r.activate},
 		{"applyActive", r.apply},
+		{"settleActive", r.settle},
 		{"pruneFormer", r.prune},
 		{"judgeInstall", r.judgeInstall},
 		{"conclude", r.conclude},
@@ -93,7 +96,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 // render works out the revision that the spec asks for.
 func (r *Reconciler) render(_ context.Context, s *scope) error {
 	defer stopwatch(renderSeconds)()
-	in := plan.Input{Install: s.install.Name, Spec: s.install.Spec, ValuesFrom: s.values}
+	in := plan.Input{Install: s.install.Name, Spec: s.install.Spec, ValuesFrom: s.values, AdmissionPolicies: r.AdmissionPolicies}
 	if r.Image != nil {
 		in.Image = r.Image(in.Spec.Version)
 	}
@@ -265,6 +268,9 @@ func (r *Reconciler) saveInventory(ctx context.Context, s *scope) error {
 // judgeTarget waits until all of the target's own objects are ready, its door
 // too: a webhook without a caBundle must not be asked.
 func (r *Reconciler) judgeTarget(ctx context.Context, s *scope) error {
+	if err := s.trusted(); err != nil {
+		return err
+	}
 	return r.judge(ctx, s, slices.Concat(s.target.RevisionSet, s.target.Door(plan.Nowhere)))
 }
 

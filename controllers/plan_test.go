@@ -58,7 +58,7 @@ func TestPlanOfANewMeshWritesNothingElse(t *testing.T) {
 	if status.Create < 7 || status.Update+status.Delete+status.Unchanged != 0 {
 		t.Errorf("the plan is %+v", status)
 	}
-	for _, part := range []string{"--- live/apps.v1.Deployment.mesh-system.meshwright-discovery-prod-", "+kind: MutatingWebhookConfiguration"} {
+	for _, part := range []string{"--- live/apps.v1.Deployment.mesh-system.meshwright-discovery-prod-", "+kind: MutatingAdmissionPolicyBinding"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the difference lacks %q:\n%s", part, text)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -149,7 +150,7 @@ func (w *world) operateWith(config *rest.Config, options Options) (stop func() e
 }
 
 // runPods plays the rest of the cluster: Deployments become ready, load
-// balancers get addresses, the injector writes its caBundle. What filter
+// balancers get addresses, discovery writes its root, the injector its caBundle. What filter
 // refuses does not.
 func (w *world) runPods(filter func(name string) bool) {
 	ctx, cancel := context.WithCancel(w.ctx)
@@ -171,6 +172,10 @@ func (w *world) tick(ctx context.Context, filter func(name string) bool) {
 		d := &deployments.Items[i]
 		if filter(d.Name) && (d.Status.ObservedGeneration != d.Generation || d.Status.ReadyReplicas != *d.Spec.Replicas) {
 			_ = w.setReady(ctx, d, *d.Spec.Replicas)
+		}
+		if filter(d.Name) && d.Labels[plan.LabelComponent] == "discovery" && d.DeletionTimestamp == nil {
+			root := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: operandRoot}, Data: map[string]string{rootKey: "root of the test"}}
+			_ = w.client.Create(ctx, root)
 		}
 	}
 	var services corev1.ServiceList
@@ -266,6 +271,7 @@ func (w *world) reconciler(c client.Client) *Reconciler {
 		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Events: &events.FakeRecorder{}, Now: time.Now,
 		OperatorNamespace: operatorNamespace, MeshNamespaces: operatorOptions().MeshNamespaces, GatewayNamespaces: operatorOptions().GatewayNamespaces,
 		memory: apply.NewMemory(time.Now), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
+		AdmissionPolicies: true, Roots: c,
 	}
 }
 
@@ -358,7 +364,7 @@ func (w *world) own() map[string]*unstructured.Unstructured {
 	w.Helper()
 	out := map[string]*unstructured.Unstructured{}
 	kinds := append([]metav1.TypeMeta{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "MeshRevision"}}, nil...)
-	for _, gvk := range Watched {
+	for _, gvk := range slices.Concat(Watched, policyKinds) {
 		kinds = append(kinds, metav1.TypeMeta{APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind})
 	}
 	for _, kind := range kinds {

@@ -15,6 +15,7 @@ import (
 func renderCommand() *cobra.Command {
 	var file, image string
 	var values bool
+	var policies bool
 	c := &cobra.Command{
 		Use:   "render -f FILE",
 		Short: "Print the objects that a MeshInstall asks for",
@@ -27,6 +28,7 @@ func renderCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			in.AdmissionPolicies = policies
 			p, err := plan.New(in)
 			if err != nil {
 				return fmt.Errorf("render MeshInstall %s: %w", in.Install, err)
@@ -40,6 +42,7 @@ func renderCommand() *cobra.Command {
 	c.Flags().StringVarP(&file, "filename", "f", "", "the MeshInstall; - is standard input")
 	c.Flags().StringVar(&image, "image", "", "image of all components (default "+plan.DefaultImage("VERSION")+", or $"+plan.ImageVariable("VERSION")+")")
 	c.Flags().BoolVar(&values, "values", false, "print what profile, values and spec come to, in the place of objects")
+	c.Flags().BoolVar(&policies, "admission-policies", false, "render for an API server that has MutatingAdmissionPolicy (Kubernetes 1.36): it injects pods, and no injector runs")
 	_ = c.MarkFlagRequired("filename")
 	return c
 }

@@ -132,9 +132,14 @@ func scrapeJSON(pod *corev1.Pod) (string, error) {
 	if s == (scrape{}) || !mergesMetrics(pod) {
 		return "", nil
 	}
-	out, err := json.Marshal(s)
+	for _, name := range []string{prometheusScrape, prometheusPath, prometheusPort} {
+		if unwritable.MatchString(pod.Annotations[name]) {
+			return "", fmt.Errorf("annotation %s: %w", name, errUnwritable)
+		}
+	}
+	out, err := encodeJSON(s)
 	if err != nil {
 		return "", fmt.Errorf("write Prometheus annotations: %w", err)
 	}
-	return string(out), nil
+	return out, nil
 }

@@ -1,8 +1,9 @@
 package inject
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -36,6 +37,12 @@ type rewrite struct {
 	prober prober
 }
 
+// probeKinds are the probes of a container and the ends of their paths at the
+// agent.
+var probeKinds = []struct{ key, path string }{
+	{"readinessProbe", "readyz"}, {"livenessProbe", "livez"}, {"startupProbe", "startupz"},
+}
+
 // rewrites are the probes of the pod that would not get through the proxy: the
 // kubelet has no identity in the mesh. A probe that runs a command needs none,
 // and one that asks the agent already stays.
@@ -52,20 +59,14 @@ func rewrites(pod *corev1.Pod) ([]rewrite, error) {
 		for i := range containers {
 			c := &containers[i]
 			base := fmt.Sprintf("/spec/%s/%d/", []string{"initContainers", "containers"}[list], i)
-			for _, kind := range []struct {
-				key, path string
-				probe     *corev1.Probe
-			}{
-				{"readinessProbe", "readyz", c.ReadinessProbe},
-				{"livenessProbe", "livez", c.LivenessProbe},
-				{"startupProbe", "startupz", c.StartupProbe},
-			} {
-				prober, ok, err := newProber(c, kind.probe)
+			probes := []*corev1.Probe{c.ReadinessProbe, c.LivenessProbe, c.StartupProbe}
+			for k, kind := range probeKinds {
+				prober, ok, err := newProber(c, probes[k])
 				if err != nil {
 					return nil, fmt.Errorf("%s of container %s: %w", kind.key, c.Name, err)
 				}
 				if ok {
-					out = append(out, rewrite{base + kind.key, "/app-health/" + c.Name + "/" + kind.path, kind.probe, prober})
+					out = append(out, rewrite{base + kind.key, "/app-health/" + c.Name + "/" + kind.path, probes[k], prober})
 				}
 			}
 		}
@@ -98,7 +99,7 @@ func newProber(c *corev1.Container, probe *corev1.Probe) (prober, bool, error) {
 		if p.GRPC.Service == nil {
 			p.GRPC.Service = ptr.To("")
 		}
-		return p, true, nil
+		return p, true, p.check()
 	default:
 		return prober{}, false, nil
 	}
@@ -109,7 +110,32 @@ func newProber(c *corev1.Container, probe *corev1.Probe) (prober, bool, error) {
 		}
 		*port = intstr.FromInt32(c.Ports[i].ContainerPort)
 	}
-	return p, port.IntVal != agentPort, nil
+	return p, port.IntVal != agentPort, p.check()
+}
+
+// unwritable is what JSON would escape, beside quotes and backslashes. No
+// kubelet could send it, and an admission policy could not write it.
+var unwritable = regexp.MustCompile(`[\x00-\x1f\x{2028}\x{2029}]`)
+
+var errUnwritable = errors.New("it holds a control character or a line break; remove it")
+
+func (p *prober) check() error {
+	var texts []string
+	switch {
+	case p.HTTPGet != nil:
+		texts = []string{p.HTTPGet.Path, p.HTTPGet.Host}
+		for _, h := range p.HTTPGet.HTTPHeaders {
+			texts = append(texts, h.Name, h.Value)
+		}
+	case p.TCPSocket != nil:
+		texts = []string{p.TCPSocket.Host}
+	case p.GRPC != nil:
+		texts = []string{*p.GRPC.Service}
+	}
+	if slices.ContainsFunc(texts, unwritable.MatchString) {
+		return errUnwritable
+	}
+	return nil
 }
 
 // ops move the probe to the agent. Its times and thresholds stay.
@@ -137,9 +163,9 @@ func proberJSON(pod *corev1.Pod) (string, error) {
 	for _, r := range list {
 		probers[r.path] = r.prober
 	}
-	out, err := json.Marshal(probers)
+	out, err := encodeJSON(probers)
 	if err != nil {
 		return "", fmt.Errorf("write probers: %w", err)
 	}
-	return string(out), nil
+	return out, nil
 }

@@ -7,12 +7,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +25,6 @@ import (
 	"github.com/meshwright/meshwright/internal/inject"
 	"github.com/meshwright/meshwright/internal/install/plan"
 	"github.com/meshwright/meshwright/internal/test/apiserver"
-	"github.com/meshwright/meshwright/internal/test/golden"
 )
 
 var server *apiserver.Server
@@ -163,7 +160,10 @@ func TestInjector(t *testing.T) {
 		_, err := w.create(t.Context(), "shop", plain)
 		return err == nil, fmt.Sprint(err)
 	})
-	t.Run("a pod comes back as `meshwright inject` writes it, byte by byte", w.testEqualsOffline)
+	w.openPolicy(t)
+	t.Run("all doors give equal pods, byte by byte", w.testEqualDoors)
+	t.Run("all doors refuse the same pods with the same words", w.testEqualRefusals)
+	t.Run("a policy asks for Istio's labels with Istio's precedence", w.testPolicyPrecedence)
 	t.Run("a pod of a namespace without label stays as it is", func(t *testing.T) {
 		got, err := w.create(t.Context(), "plain", plain)
 		if err != nil || len(got.Spec.InitContainers) > 0 || len(got.Annotations) > 0 {
@@ -183,43 +183,17 @@ func TestInjector(t *testing.T) {
 	t.Run("the injector owns nothing of its configuration but the caBundle", w.testOwnership)
 }
 
-// testEqualsOffline sends the golden pods of package inject through the API
-// server. Offline gets what the API server would store without injection.
-func (w *world) testEqualsOffline(t *testing.T) {
-	golden.Cases(t, filepath.Join("..", "testdata"), func(t *testing.T, _ string, in []byte) {
-		for _, document := range golden.Documents(in) {
-			var pod corev1.Pod
-			if err := yaml.Unmarshal(document, &pod); err != nil || pod.Kind != "Pod" || pod.Spec.HostNetwork {
-				continue
-			}
-			pod.Namespace, pod.Spec.ServiceAccountName = "", "default"
-			before, err := w.create(t.Context(), "plain", &pod)
-			if err != nil {
-				t.Fatal(err)
-			}
-			after, err := w.create(t.Context(), "shop", &pod)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var offline bytes.Buffer
-			_, err = inject.Stream(&offline, bytes.NewReader(manifest(t, before)), &inject.Input{Config: w.config, RootCert: rootCert})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(offline.String(), string(manifest(t, after))); diff != "" {
-				t.Errorf("pod %s (-offline +webhook):\n%s", pod.Name, diff)
-			}
-		}
-	})
-}
-
 // manifest is the pod as YAML, without what differs from one creation to the
 // next.
 func manifest(t *testing.T, pod *corev1.Pod) []byte {
 	t.Helper()
 	pod = pod.DeepCopy()
+	if pod.GenerateName != "" {
+		pod.Name = ""
+	}
 	pod.ObjectMeta = metav1.ObjectMeta{
-		Name: pod.Name, Namespace: "shop", Labels: pod.Labels, Annotations: pod.Annotations,
+		Name: pod.Name, GenerateName: pod.GenerateName, OwnerReferences: pod.OwnerReferences,
+		Namespace: "shop", Labels: pod.Labels, Annotations: pod.Annotations,
 	}
 	pod.APIVersion, pod.Kind = "v1", "Pod"
 	pod.Status = corev1.PodStatus{}

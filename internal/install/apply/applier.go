@@ -233,7 +233,7 @@ func (a *Applier) send(ctx context.Context, o *unstructured.Unstructured, option
 
 // Prune deletes what the inventory holds and keep does not, drops it from the
 // inventory without storing that, and says what it deleted. The order is the
-// reverse of applying by kind: webhooks go first, what they need last.
+// reverse of applying by kind: what asks about pods goes first, what it needs last.
 func (a *Applier) Prune(ctx context.Context, inventory *Inventory, keep []*unstructured.Unstructured) ([]Ref, error) {
 	wanted := map[Ref]bool{}
 	for _, o := range keep {
@@ -286,7 +286,7 @@ func ignoreGone(err error, ref Ref) error {
 }
 
 func deletionOrder(a, b Entry) int {
-	rank := map[string]int{"MutatingWebhookConfiguration": 0, "Deployment": 1, "Service": 2}
+	rank := map[string]int{"MutatingWebhookConfiguration": 0, "MutatingAdmissionPolicyBinding": 0, "MutatingAdmissionPolicy": 1, "Deployment": 2, "Service": 3}
 	at := func(e Entry) int {
 		if r, ok := rank[e.Kind]; ok {
 			return r

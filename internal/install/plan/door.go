@@ -2,9 +2,12 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
 )
 
 // labelNamespaceName is on every namespace, put there by the API server.
@@ -96,6 +99,52 @@ var selectors = map[string]func(o *unstructured.Unstructured) []map[string]any{
 		}
 		return out
 	},
+	"MutatingAdmissionPolicyBinding": func(o *unstructured.Unstructured) []map[string]any {
+		return []map[string]any{table(table(o.Object["spec"].(map[string]any), "matchResources"), "namespaceSelector")}
+	},
+}
+
+// The values of injector.door. No rendered revision has doorAuto.
+const (
+	doorAuto    = "auto"
+	doorPolicy  = "policy"
+	doorWebhook = "webhook"
+)
+
+// setDoor decides for a policy where the API server has policies, unless the
+// user decided.
+func setDoor(values map[string]any, policies bool) error {
+	injector := table(values, "injector")
+	switch {
+	case injector["door"] == doorPolicy && !policies:
+		return &Invalid{v1alpha1.ReasonInvalidValues, "spec.values.injector.door",
+			"this API server does not serve MutatingAdmissionPolicy (Kubernetes 1.36 does); set auto or webhook"}
+	case injector["door"] != doorAuto:
+	case policies:
+		injector["door"] = doorPolicy
+	default:
+		injector["door"] = doorWebhook
+	}
+	return nil
+}
+
+// NeedsRootCert reports whether Door has to know the root bundle: a webhook
+// reads it by itself.
+func (p *Plan) NeedsRootCert() bool {
+	injector, _ := p.values["injector"].(map[string]any)
+	return injector["door"] == doorPolicy
+}
+
+// setRootCert makes the root bundle the variable of a policy. Go's escapes are
+// CEL's too.
+func setRootCert(o *unstructured.Unstructured, rootCert string) {
+	spec, _ := o.Object["spec"].(map[string]any)
+	variables, _ := spec["variables"].([]any)
+	for _, v := range variables {
+		if variable := v.(map[string]any); variable["name"] == "rootCert" {
+			variable["expression"] = strconv.QuoteToASCII(rootCert)
+		}
+	}
 }
 
 // table is the table of a key; one that is missing is made.
@@ -115,6 +164,9 @@ func (p *Plan) Door(share Share) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for _, o := range p.door {
 		o = o.DeepCopy()
+		if o.GetKind() == "MutatingAdmissionPolicy" {
+			setRootCert(o, p.RootCert)
+		}
 		if places := selectors[o.GetKind()]; places != nil && share.Operator != "" {
 			for _, selector := range places(o) {
 				expressions, _ := selector["matchExpressions"].([]any)

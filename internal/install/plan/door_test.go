@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -70,7 +72,15 @@ func TestShares(t *testing.T) {
 // What the API server makes of a door's selectors is what the share says.
 func TestDoorIsOpenForItsShareAlone(t *testing.T) {
 	t.Parallel()
-	p := render(t, withSpec(t, ""))
+	byWebhook, byPolicy := withSpec(t, ""), withSpec(t, "")
+	byPolicy.AdmissionPolicies = true
+	for _, in := range []plan.Input{byWebhook, byPolicy} {
+		testShares(t, render(t, in))
+	}
+}
+
+func testShares(t *testing.T, p *plan.Plan) {
+	t.Helper()
 	for _, share := range []plan.Share{
 		plan.Everywhere, plan.Nowhere, {Operator: metav1.LabelSelectorOpIn, Names: []string{"a", "b"}}, {Operator: metav1.LabelSelectorOpNotIn, Names: []string{"a"}},
 	} {
@@ -84,6 +94,9 @@ func TestDoorIsOpenForItsShareAlone(t *testing.T) {
 				}
 			}
 			for _, namespace := range []string{"mesh-system", "kube-system"} {
+				if p.NeedsRootCert() {
+					break // that is in the policy's own selector
+				}
 				for _, set := range optedIn(p) {
 					if selector.Matches(labels.Merge(set, labels.Set{"kubernetes.io/metadata.name": namespace})) {
 						t.Errorf("share %v: selector %s matches %s", share, selector, namespace)
@@ -103,6 +116,20 @@ func namespaceSelectors(t *testing.T, p *plan.Plan, share plan.Share) []labels.S
 	t.Helper()
 	var out []labels.Selector
 	for _, o := range p.Door(share) {
+		if o.GetKind() == "MutatingAdmissionPolicyBinding" {
+			var binding admissionregistrationv1.MutatingAdmissionPolicyBinding
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &binding); err != nil {
+				t.Fatal(err)
+			}
+			s, err := metav1.LabelSelectorAsSelector(binding.Spec.MatchResources.NamespaceSelector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, s)
+		}
+		if o.GetKind() != "MutatingWebhookConfiguration" {
+			continue
+		}
 		var config admissionregistrationv1.MutatingWebhookConfiguration
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &config); err != nil {
 			t.Fatal(err)
@@ -119,4 +146,50 @@ func namespaceSelectors(t *testing.T, p *plan.Plan, share plan.Share) []labels.S
 		t.Fatal("the door has no selector")
 	}
 	return out
+}
+
+func TestTheDoorIsAPolicyWhereTheServerHasThem(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		values   string
+		policies bool
+		// want are the kinds of the door; empty means refused.
+		want []string
+	}{
+		"by itself where there are policies":    {"", true, []string{"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}},
+		"by itself where there are none":        {"", false, []string{"MutatingWebhookConfiguration"}},
+		"a webhook where the user wants one":    {"  values: {injector: {door: webhook}}\n", true, []string{"MutatingWebhookConfiguration"}},
+		"a policy that the server cannot have":  {"  values: {injector: {door: policy}}\n", false, nil},
+		"a policy that the user wants, and has": {"  values: {injector: {door: policy}}\n", true, []string{"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := withSpec(t, tc.values)
+			in.AdmissionPolicies = tc.policies
+			p, err := plan.New(in)
+			var invalid *plan.Invalid
+			if tc.want == nil {
+				if !errors.As(err, &invalid) || invalid.Field != "spec.values.injector.door" {
+					t.Errorf("error is %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var kinds []string
+			for _, o := range p.Door(plan.Everywhere) {
+				kinds = append(kinds, o.GetKind())
+			}
+			if d := cmp.Diff(tc.want, kinds); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			runs := slices.ContainsFunc(p.RevisionSet, func(o *unstructured.Unstructured) bool {
+				return o.GetKind() == "Deployment" && o.GetLabels()[plan.LabelComponent] == "injector"
+			})
+			if runs != slices.Contains(tc.want, "MutatingWebhookConfiguration") {
+				t.Errorf("an injector runs: %t", runs)
+			}
+		})
+	}
 }

@@ -36,7 +36,7 @@ func TestValuesThatTheChartDoesNotHaveAreErrors(t *testing.T) {
 		"nothing in the place of a table": {`{proxy: null}`, plan.Invalid{
 			Field: "spec.values.proxy", Message: "got null, want object"}},
 		"the first of several, by path": {`{proxy: {b: 1}, injector: {a: 1}, zzz: 1}`, plan.Invalid{
-			Field: "spec.values.injector.a", Message: "the chart has no such value; there are: replicas, resources"}},
+			Field: "spec.values.injector.a", Message: "the chart has no such value; there are: door, replicas, resources"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

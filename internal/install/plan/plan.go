@@ -34,6 +34,10 @@ type Input struct {
 	Image string
 	// ValuesFrom has the YAML that each entry of spec.valuesFrom leads to.
 	ValuesFrom []string
+	// AdmissionPolicies is true for an API server that serves
+	// MutatingAdmissionPolicy as admissionregistration.k8s.io/v1: pods are then
+	// injected by a policy, and there is no injector.
+	AdmissionPolicies bool
 }
 
 // Plan is one rendered revision and the install set that points at it. Its
@@ -51,6 +55,11 @@ type Plan struct {
 	RevisionSet []*unstructured.Unstructured
 	// InstallSet are the objects that outlive it, in the same order.
 	InstallSet []*unstructured.Unstructured
+
+	// RootCert is the root bundle, PEM, that Door writes into a policy; the
+	// caller sets it, and it is neither hashed nor recorded. While it is empty a
+	// policy refuses pods.
+	RootCert string
 
 	// door injects the pods of all namespaces that opt in.
 	door    []*unstructured.Unstructured

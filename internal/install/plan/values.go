@@ -61,6 +61,9 @@ func resolve(in Input) (map[string]any, error) {
 	if len(images.PullSecrets) > 0 {
 		values["imagePullSecrets"] = anys(slices.Sorted(slices.Values(images.PullSecrets)))
 	}
+	if err := setDoor(values, in.AdmissionPolicies); err != nil {
+		return nil, err
+	}
 	if err := setMeshConfig(values, spec.MeshConfig); err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ func TestDriftOnARunningMeshIsPutRight(t *testing.T) {
 	if err := w.objects.Get(t.Context(), client.ObjectKey{Namespace: "mesh-system", Name: "meshwright-discovery"}, service); err != nil {
 		t.Fatal(err)
 	}
-	webhook := &admissionv1.MutatingWebhookConfiguration{}
-	if err := w.objects.Get(t.Context(), client.ObjectKey{Name: "meshwright-injector-" + install.Status.ActiveRevision}, webhook); err != nil {
+	policy := &admissionv1.MutatingAdmissionPolicy{}
+	if err := w.objects.Get(t.Context(), client.ObjectKey{Name: "meshwright-injector-" + install.Status.ActiveRevision}, policy); err != nil {
 		t.Fatal(err)
 	}
 
@@ -42,7 +42,7 @@ func TestDriftOnARunningMeshIsPutRight(t *testing.T) {
 	if err := errors.Join(
 		w.objects.Patch(t.Context(), discovery.DeepCopy(), client.RawPatch(types.JSONPatchType, evil), someoneElse),
 		w.objects.Delete(t.Context(), service.DeepCopy()),
-		w.objects.Delete(t.Context(), webhook.DeepCopy()),
+		w.objects.Delete(t.Context(), policy.DeepCopy()),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -61,19 +61,19 @@ func TestDriftOnARunningMeshIsPutRight(t *testing.T) {
 		if d := cmp.Diff(service.Spec.Selector, again.Spec.Selector); again.UID == service.UID || d != "" {
 			return fmt.Errorf("the Service has UID %s and selector (-want +got):\n%s", again.UID, d)
 		}
-		whole := &admissionv1.MutatingWebhookConfiguration{}
-		if err := w.objects.Get(t.Context(), client.ObjectKeyFromObject(webhook), whole); err != nil {
+		whole := &admissionv1.MutatingAdmissionPolicy{}
+		if err := w.objects.Get(t.Context(), client.ObjectKeyFromObject(policy), whole); err != nil {
 			return err
 		}
-		// The same CA bundle too, which the injector writes.
-		if d := cmp.Diff(webhook.Webhooks, whole.Webhooks); whole.UID == webhook.UID || d != "" {
-			return fmt.Errorf("the webhook has UID %s and entries (-want +got):\n%s", whole.UID, d)
+		// The same root certificate too, which discovery writes elsewhere.
+		if d := cmp.Diff(policy.Spec, whole.Spec); whole.UID == policy.UID || d != "" {
+			return fmt.Errorf("the policy has UID %s and spec (-want +got):\n%s", whole.UID, d)
 		}
 		return nil
 	})
 	w.sees(install, "DriftCorrected", "Deployment mesh-system/"+key.Name, "containers[name=discovery].args")
 	w.sees(install, "DriftCorrected", "Service mesh-system/meshwright-discovery ", "(deleted)")
-	w.sees(install, "DriftCorrected", "MutatingWebhookConfiguration meshwright-injector-"+install.Status.ActiveRevision, "(deleted)")
+	w.sees(install, "DriftCorrected", "MutatingAdmissionPolicy meshwright-injector-"+install.Status.ActiveRevision, "(deleted)")
 	w.WaitRollout(t, "mesh-system", "deployment/"+key.Name)
 	if after := w.settled(v1alpha1.ConditionReady, v1alpha1.ReasonReady); after.Status.ActiveRevision != install.Status.ActiveRevision {
 		t.Errorf("revision is %s, was %s", after.Status.ActiveRevision, install.Status.ActiveRevision)

@@ -39,6 +39,8 @@ var accounts = map[string]struct {
 		[]right{
 			{verb: "patch", group: "apps", resource: "deployments", namespace: "mesh-system"},
 			{verb: "delete", resource: "secrets", namespace: "mesh-system", name: "meshwright-ca"},
+			{verb: "patch", group: "admissionregistration.k8s.io", resource: "mutatingadmissionpolicies", name: "any"},
+			{verb: "delete", group: "admissionregistration.k8s.io", resource: "mutatingadmissionpolicybindings", name: "any"},
 		},
 		[]right{
 			{verb: "get", resource: "secrets", namespace: "mesh-system", name: "meshwright-ca"},
@@ -47,6 +49,8 @@ var accounts = map[string]struct {
 			{verb: "patch", resource: "namespaces", name: "default"},
 			{verb: "update", group: "meshwright.io", resource: "meshrevisions", name: "life-0"},
 			{verb: "update", resource: "pods", namespace: "mesh-system"},
+			{verb: "create", group: "admissionregistration.k8s.io", resource: "validatingadmissionpolicies"},
+			{verb: "get", resource: "configmaps", namespace: "default", name: "any"},
 		}},
 	"meshwright-discovery": {"mesh-system",
 		[]right{

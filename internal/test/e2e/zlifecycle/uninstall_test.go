@@ -21,8 +21,9 @@ func TestRemovalLeavesNothingAndReinstallBeginsAnew(t *testing.T) {
 	w.injected(namespace, true)
 	first := w.root()
 	for _, key := range []string{
-		"Secret mesh-system/meshwright-ca", "Secret mesh-system/meshwright-injector-cert", "ConfigMap mesh-ingress/meshwright-ca-root",
-		"MutatingWebhookConfiguration /meshwright-injector-" + install.Status.ActiveRevision,
+		"Secret mesh-system/meshwright-ca", "ConfigMap mesh-ingress/meshwright-ca-root",
+		"MutatingAdmissionPolicy /meshwright-injector-" + install.Status.ActiveRevision,
+		"MutatingAdmissionPolicyBinding /meshwright-injector-" + install.Status.ActiveRevision,
 	} {
 		if !slices.Contains(w.left(), key) {
 			t.Errorf("a running mesh has no %s: this test looks for the wrong objects", key)
