@@ -112,7 +112,7 @@ func essence(o *unstructured.Unstructured) map[string]any {
 
 func TestEveryKindOfThePlanIsWatched(t *testing.T) {
 	w := newWorld(t)
-	p, err := plan.New(plan.Input{Install: "prod", Spec: w.specOf("  profile: demo\n")})
+	p, err := plan.New(plan.Input{Install: "prod", Spec: w.specOf("  profile: demo\n"), AdmissionPolicies: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,9 @@ func (w *world) turns(c client.Client, discovery Discovery, done func() bool) er
 	for range 60 {
 		w.tick(w.ctx, everything)
 		w.tickDiscovery(w.ctx)
-		_, err := r.Reconcile(w.ctx, request)
+		result, err := r.Reconcile(w.ctx, request)
+		now := r.Now
+		r.Now = func() time.Time { return now().Add(result.RequeueAfter) } // it passes at once
 		if errors.Is(err, errKilled) {
 			return err
 		}
@@ -71,7 +73,7 @@ func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
 		{"rollback", func() {
 			w.change(func(s *v1alpha1.MeshInstallSpec) {
 				s.MeshConfig.OutboundTrafficPolicy = ptr.To(v1alpha1.OutboundRegistryOnly)
-				target, err := plan.New(plan.Input{Install: "prod", Spec: *s})
+				target, err := plan.New(plan.Input{Install: "prod", Spec: *s, AdmissionPolicies: true})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -88,7 +88,7 @@ func TestCanaryWhoseProxiesRefuseIsPutBack(t *testing.T) {
 	first := w.ready("prod").Status.ActiveRevision
 	spec := w.get("prod").Spec
 	makeStrict(&spec)
-	target, err := plan.New(plan.Input{Install: "prod", Spec: spec})
+	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 	}
 	spec := w.get("prod").Spec
 	makeStrict(&spec)
-	target, err := plan.New(plan.Input{Install: "prod", Spec: spec})
+	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
 	if err != nil {
 		t.Fatal(err)
 	}
