@@ -174,7 +174,7 @@ func mutation() string {
 	for _, v := range volumes {
 		always("/spec/volumes/-", celObject(v))
 	}
-	parts = append(parts, probeMutation())
+	parts = append(parts, probeMutation(), leaveMutation())
 	when("!has(object.spec.initContainers)", add("'/spec/initContainers'", "[]"))
 	redirect, proxy := policyContainers()
 	always("/spec/initContainers/0", proxy)
@@ -202,6 +202,8 @@ func policyContainers() (redirect, proxy map[string]any) {
 		switch env[i].Name {
 		case "PROXY_CONCURRENCY":
 			env[i].Value = expr(input("concurrency"))
+		case "TERMINATION_GRACE_SECONDS":
+			env[i].Value = expr(fmt.Sprintf("string(has(object.spec.terminationGracePeriodSeconds) ? object.spec.terminationGracePeriodSeconds : %d)", corev1.DefaultTerminationGracePeriodSeconds))
 		case "ISTIO_KUBE_APP_PROBERS":
 			env[i].Value = expr(literalExpression("variables.probers"))
 		}

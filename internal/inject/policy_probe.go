@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"istio.io/api/annotation"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // probeVariables work out which probes move to the agent, as rewrites does.
@@ -82,4 +83,13 @@ func probeMutation() string {
     JSONPatch{op: 'remove', path: string(p.at) + '/' + string(p.action)},
     JSONPatch{op: 'add', path: string(p.at) + '/httpGet', value: {'path': dyn(p.path), 'port': dyn(%[1]d), 'scheme': dyn('HTTP')}}
   ]).flatten()`, agentPort)
+}
+
+// leaveMutation is as patch.leave.
+func leaveMutation() string {
+	add := func(path string, value any) string {
+		return fmt.Sprintf("JSONPatch{op: 'add', path: '/spec/containers/' + string(i) + '%s', value: %s}", path, celValue(celObject(value)))
+	}
+	return fmt.Sprintf("object.spec.containers.transformList(i, c, !has(c.lifecycle) || !has(c.lifecycle.preStop), !has(c.lifecycle) ?\n  %s :\n  %s)",
+		add("/lifecycle", corev1.Lifecycle{PreStop: leave()}), add("/lifecycle/preStop", leave()))
 }
