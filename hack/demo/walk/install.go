@@ -42,7 +42,11 @@ func (w *walk) installOperator(ctx context.Context) (string, error) {
 }
 
 func (w *walk) installMesh(ctx context.Context) (string, error) {
-	file := filepath.Join(w.manifests, "10-mesh.yaml")
+	return w.installMeshFrom(ctx, "10-mesh.yaml")
+}
+
+func (w *walk) installMeshFrom(ctx context.Context, name string) (string, error) {
+	file := filepath.Join(w.manifests, name)
 	if _, err := w.kubectl.out(ctx, "apply", "-f", file); err != nil {
 		return "", err
 	}

@@ -20,6 +20,7 @@ import (
 func main() {
 	var w walk
 	var outage time.Duration
+	upgrade := flag.Bool("upgrade", false, "walk through updates, from one version to the next and to a broken one")
 	flag.StringVar(&w.kubectl.binary, "kubectl", "", "path of kubectl")
 	flag.StringVar(&w.kubectl.kubeconfig, "kubeconfig", "", "kubeconfig of the demo's own cluster")
 	flag.StringVar(&w.meshwright, "meshwright", "", "path of the meshwright binary")
@@ -35,7 +36,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := w.run(ctx); err != nil {
+	steps := w.steps()
+	if *upgrade {
+		steps = w.upgradeSteps()
+	}
+	if err := w.run(ctx, steps); err != nil {
 		fmt.Fprintln(os.Stderr, "\nThe demo stopped:", err)
 		os.Exit(1)
 	}
@@ -61,9 +66,8 @@ type walk struct {
 	ingress string
 }
 
-func (w *walk) run(ctx context.Context) error {
+func (w *walk) run(ctx context.Context, steps []step) error {
 	begin := time.Now()
-	steps := w.steps()
 	for i, s := range steps {
 		fmt.Printf("\n\033[1m%d/%d %s\033[0m\n", i+1, len(steps), s.title)
 		started := time.Now()
