@@ -47,8 +47,9 @@ func (w *world) turns(c client.Client, discovery Discovery, done func() bool) er
 }
 
 // TestKilledAtAnyWriteOfACanaryItConverges goes through a canary that is
-// promoted and one that is rolled back, with an operator that dies after the
-// n-th write and a new one that finds what it left, for each n.
+// promoted and one that is rolled back, to and fro between two configurations,
+// with an operator that dies after the n-th write and a new one that finds what
+// it left, for each n.
 func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
 	w := newWorld(t)
 	w.Cleanup(w.removePods)
@@ -63,14 +64,20 @@ func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
 		}
 	}
 	isReady := ends(v1alpha1.ConditionReady, v1alpha1.ReasonReady)
+	w.create("prod", canarySpec(devFirst))
+	if err := w.turns(w.client, discovery, isReady); err != nil {
+		t.Fatal(err)
+	}
+	modes := []v1alpha1.MTLSMode{v1alpha1.MTLSStrict, v1alpha1.MTLSPermissive}
 	phases := []struct {
 		name  string
-		begin func()
+		begin func(round int)
 		done  func() bool
 	}{
-		{"install", func() { w.create("prod", canarySpec(devFirst)) }, isReady},
-		{"canary", func() { w.change(makeStrict) }, isReady},
-		{"rollback", func() {
+		{"canary", func(round int) {
+			w.change(func(s *v1alpha1.MeshInstallSpec) { s.MeshConfig = &v1alpha1.MeshConfig{MTLS: &modes[round%2]} })
+		}, isReady},
+		{"rollback", func(int) {
 			w.change(func(s *v1alpha1.MeshInstallSpec) {
 				s.MeshConfig.OutboundTrafficPolicy = ptr.To(v1alpha1.OutboundRegistryOnly)
 				target, err := plan.New(plan.Input{Install: "prod", Spec: *s, AdmissionPolicies: true})
@@ -81,33 +88,31 @@ func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
 			})
 		}, ends(v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)},
 	}
-	want := map[string]any{} // by phase, from the first round, in which nobody dies
-	for n, killed := 0, true; killed; n++ {
-		killed = false
+	// In the first two rounds every revision comes to be, the next two say where
+	// each phase ends, and from then on the operator dies.
+	const unharmed = 4
+	want := map[string]end{}
+	for round, killed := 0, true; killed; round++ {
+		killed = round < unharmed
 		for _, phase := range phases {
-			phase.begin()
-			if n > 0 {
-				err := w.turns(w.mortal(n), discovery, phase.done)
+			phase.begin(round)
+			if writes := round - unharmed + 1; writes > 0 {
+				err := w.turns(w.mortal(writes), discovery, phase.done)
 				if killed = killed || errors.Is(err, errKilled); err != nil && !errors.Is(err, errKilled) {
-					t.Fatalf("%s, killed after %d writes: %v", phase.name, n, err)
+					t.Fatalf("%s, killed after %d writes: %v", phase.name, writes, err)
 				}
-			} else {
-				killed = true
 			}
 			if err := w.turns(w.client, discovery, phase.done); err != nil {
-				t.Fatalf("%s, after the kill at write %d: %v", phase.name, n, err)
+				t.Fatalf("%s, round %d: %v", phase.name, round, err)
 			}
-			got := w.endOf()
-			if n == 0 {
-				want[phase.name] = got
-			}
-			if d := cmp.Diff(want[phase.name], got); d != "" {
-				t.Fatalf("%s, killed after %d writes, ends elsewhere (-want +got):\n%s", phase.name, n, d)
+			key := fmt.Sprint(phase.name, round%2)
+			if round < unharmed {
+				want[key] = w.endOf()
+			} else if d := cmp.Diff(want[key], w.endOf()); d != "" {
+				t.Fatalf("%s, killed after %d writes, ends elsewhere (-want +got):\n%s", phase.name, round-unharmed+1, d)
 			}
 		}
-		w.removePods()
-		w.sweep()
-		if n > 60 {
+		if round > 60 {
 			t.Fatal("the operator writes without end")
 		}
 	}
@@ -118,13 +123,13 @@ type end struct {
 	Objects   []string
 	Divided   map[string][]string
 	Active    string
-	Results   []v1alpha1.HistoryResult
+	Newest    v1alpha1.HistoryResult
 	Revisions []v1alpha1.RevisionStatus
 }
 
 func (w *world) endOf() end {
 	install := w.get("prod")
-	e := end{Objects: w.ownKeys(), Divided: map[string][]string{}, Active: install.Status.ActiveRevision, Results: results(install), Revisions: install.Status.Revisions}
+	e := end{Objects: w.ownKeys(), Divided: map[string][]string{}, Active: install.Status.ActiveRevision, Newest: results(install)[0], Revisions: install.Status.Revisions}
 	for _, namespace := range []string{"dev", "shop", "made-later"} {
 		e.Divided[namespace] = w.openFor(namespace)
 	}
