@@ -37,8 +37,8 @@ func (a *answer) String() string {
 }
 
 // fromOutside asks the ingress gateway as a browser would.
-func (w *walk) fromOutside(ctx context.Context, path string) (*answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.ingress+path, nil)
+func (w *walk) fromOutside(ctx context.Context) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.ingress+"/", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (w *walk) throughIngress(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return eventually(ctx, patience, func() (string, error) {
-		a, err := w.fromOutside(ctx, "/")
+		a, err := w.fromOutside(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -77,7 +77,7 @@ func (w *walk) throughIngress(ctx context.Context) (string, error) {
 
 func (w *walk) identity(ctx context.Context) (string, error) {
 	const want = "spiffe://cluster.local/ns/shop/sa/front"
-	a, err := w.fromOutside(ctx, "/")
+	a, err := w.fromOutside(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +106,7 @@ func (w *walk) identity(ctx context.Context) (string, error) {
 	if err != nil {
 		return refused, err
 	}
-	if _, err := w.fromOutside(ctx, "/"); err != nil {
+	if _, err := w.fromOutside(ctx); err != nil {
 		return "", fmt.Errorf("the mesh's own callers under STRICT: %w", err)
 	}
 	return "back saw " + want + "\nPERMISSIVE: a caller without a proxy was answered 200\nSTRICT: the same caller: " + refused, nil

@@ -135,7 +135,7 @@ func (w *walk) load(ctx context.Context) <-chan tally {
 			case <-tick.C:
 				wait.Go(func() {
 					// A request that is under way at the end is waited for.
-					_, err := w.fromOutside(context.WithoutCancel(ctx), "/")
+					_, err := w.fromOutside(context.WithoutCancel(ctx))
 					mu.Lock()
 					defer mu.Unlock()
 					t.Requests++
