@@ -23,6 +23,9 @@ func Access(operatorNamespace, mesh string, gateways []string) ([]*unstructured.
 		return nil, err
 	}
 	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		if o.GroupVersionKind().Group == "admissionregistration.k8s.io" {
+			return true // they guard the operator's rights
+		}
 		return o.GetNamespace() == operatorNamespace || o.GetKind() == "ClusterRole" || o.GetName() == "meshwright-operator" && o.GetKind() == "ClusterRoleBinding"
 	}), nil
 }
