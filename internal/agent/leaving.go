@@ -47,6 +47,9 @@ type leaving struct {
 	client *svid.Client
 	// identity is the newest certificate, nil before the first.
 	identity atomic.Pointer[svid.Identity]
+	// told: kubelet said so, within the pod, or by the signal. Without it only
+	// discovery is believed.
+	told atomic.Bool
 	// life is how long the work of a question may go on.
 	life context.Context //nolint:containedctx // kubelet may give up, the pod still goes
 
@@ -61,8 +64,8 @@ type departure struct {
 	done chan struct{}
 	// stays: discovery says that the pod is not to go.
 	stays bool
-	// heard: all proxies know, and Envoy told its connections to go.
-	heard bool
+	// heard: all proxies know. drained: Envoy told its connections to go.
+	heard, drained bool
 }
 
 // begin starts the departure, or joins the one under way.
@@ -96,19 +99,26 @@ func (l *leaving) wait(ctx context.Context) *departure {
 }
 
 // ServeHTTP holds kubelet back until the container may end. That a stranger asks
-// does no harm: unless discovery says that the pod goes, nothing happens.
-func (l *leaving) ServeHTTP(_ http.ResponseWriter, r *http.Request) { l.wait(r.Context()) }
+// does no harm: unless discovery says that the pod goes, nothing happens. What
+// comes from within the pod is the hook of the proxy's container.
+func (l *leaving) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	if withinPod(r) {
+		l.told.Store(true)
+	}
+	l.wait(r.Context())
+}
 
 // run waits until discovery says that all proxies know that this pod goes; then
 // it tells connections to go and waits for requests under way. Without discovery
-// nobody can be told, so after a while it lets go.
+// nobody can be told: after a while Envoy takes no more connections, which
+// callers' proxies then make elsewhere.
 func (l *leaving) run(d *departure) {
 	log := logr.FromContextOrDiscard(l.life)
 	part := l.cfg.grace() / 3
 	ctx, cancel := context.WithDeadline(l.life, d.since.Add(min(maxWithdrawal, part)))
 	defer cancel()
 	err := l.ask(ctx)
-	if grpcstatus.Code(err) == codes.FailedPrecondition {
+	if grpcstatus.Code(err) == codes.FailedPrecondition && !l.told.Load() {
 		d.stays = true
 		return
 	}
@@ -122,14 +132,20 @@ func (l *leaving) run(d *departure) {
 		minimum = minRouter
 	}
 	sleep(l.life, time.Until(d.since.Add(min(minimum, part))))
-	if err != nil {
+	d.heard = err == nil
+	switch {
+	case d.heard:
+		err = l.admin.Drain(l.life, !router)
+	case l.told.Load() && !router:
+		err = l.admin.Close(l.life)
+	default:
 		return
 	}
-	if err := l.admin.Drain(l.life, !router); err != nil {
+	if err != nil {
 		log.Error(err, "Draining Envoy")
 		return
 	}
-	d.heard = true
+	d.drained = true
 	if !router {
 		l.finish(min(maxRequests, part/2))
 	}
@@ -149,8 +165,12 @@ func (l *leaving) ask(ctx context.Context) error {
 	for {
 		err := l.askOnce(ctx)
 		switch grpcstatus.Code(err) {
-		case codes.OK, codes.FailedPrecondition, codes.Unimplemented: // an older discovery
+		case codes.OK, codes.Unimplemented: // an older discovery
 			return err
+		case codes.FailedPrecondition:
+			if !l.told.Load() {
+				return err
+			}
 		}
 		if sleep(ctx, askAgain); ctx.Err() != nil {
 			return err

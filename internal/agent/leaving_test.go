@@ -3,9 +3,12 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,15 +42,34 @@ func (h *herald) Withdrawn(ctx context.Context, node string) error {
 	}
 }
 
-// hook is kubelet's question before it ends a container; it ends with the test.
-func (r *running) hook(t *testing.T) <-chan error {
+// hook is the question of a preStop hook: the proxy's own comes from within the
+// pod, the others from the node.
+func (r *running) hook(t *testing.T, host string) <-chan error {
 	t.Helper()
 	out := make(chan error, 1)
 	go func() {
-		_, err := get(t, r.url(r.cfg.Bootstrap.Ports.Status, agent.DrainPath))
+		_, err := get(t, "http://"+net.JoinHostPort(host, strconv.Itoa(r.cfg.Bootstrap.Ports.Status))+agent.DrainPath)
 		out <- err
 	}()
 	return out
+}
+
+const within = "127.0.0.1"
+
+// node is an address of this machine that is not within a pod.
+func node(t *testing.T) string {
+	t.Helper()
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && !ip.IP.IsLoopback() {
+			return ip.IP.String()
+		}
+	}
+	t.Fatal("this machine has no address but loopback")
+	return ""
 }
 
 // drains reports whether Envoy tells a caller that the connection is to end.
@@ -76,7 +98,7 @@ func TestContainersEndOnceTheirPodIsWithdrawn(t *testing.T) {
 	}
 	client := w.client(t, set, front)
 	client.Transport.(*http.Transport).DisableKeepAlives = false
-	hooks := []<-chan error{r.hook(t), r.hook(t)} // of the application and of the proxy
+	hooks := []<-chan error{r.hook(t, node(t)), r.hook(t, within)}
 	eventually(t, "discovery to be asked", func() error {
 		if w.herald.asked.Load() == 0 {
 			return errors.New("not asked")
@@ -124,7 +146,7 @@ func TestAPodThatStaysIsNotDrained(t *testing.T) {
 	client := w.client(t, set, front)
 	client.Transport.(*http.Transport).DisableKeepAlives = false
 	for range 2 {
-		hook := r.hook(t)
+		hook := r.hook(t, node(t))
 		w.herald.answer <- status.Error(codes.FailedPrecondition, "nobody deleted it")
 		if err := <-hook; err != nil {
 			t.Error(err)
@@ -142,8 +164,16 @@ func TestAPodEndsWithoutDiscovery(t *testing.T) {
 	r := w.start(t, func(cfg *agent.Config) { cfg.Grace = 6 * time.Second })
 	r.ready(t)
 	w.server.Stop()
-	if err := <-r.hook(t); err != nil {
+	if err := <-r.hook(t, within); err != nil {
 		t.Error(err)
+	}
+	set, err := w.holder.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Callers' proxies try another endpoint when they cannot connect.
+	if _, _, err := w.call(t, w.client(t, set, front), "/"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a caller that has not heard gets %v, want a refused connection", err)
 	}
 	r.cancel()
 	<-r.done

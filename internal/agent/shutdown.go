@@ -29,17 +29,18 @@ func (s *shutdown) run(ctx context.Context, leave bool) error {
 	log := logr.FromContextOrDiscard(ctx)
 	s.status.draining.Store(true)
 	limit := time.Now().Add(s.cfg.drain())
-	heard := false
+	heard, drained := false, false
 	if leave {
+		s.leaving.told.Store(true)
 		d := s.leave(ctx)
-		heard = d != nil && d.heard
 		limit = time.Now().Add(s.cfg.drain())
 		if d != nil {
+			heard, drained = d.heard, d.drained
 			// The grace period is the one deadline, whatever took it up.
 			limit = earlier(limit, d.since.Add(s.cfg.grace()-stopGrace))
 		}
 	}
-	if !heard {
+	if !drained {
 		if err := s.admin.Drain(ctx, s.cfg.Bootstrap.Role != bootstrap.Router); err != nil {
 			log.Error(err, "Draining Envoy")
 			return s.process.Stop(stopGrace)

@@ -66,12 +66,16 @@ func (s *status) ready(w http.ResponseWriter, r *http.Request) {
 
 // quitNow is for Jobs whose main container ends; nobody outside the pod may.
 func (s *status) quitNow(w http.ResponseWriter, r *http.Request) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !from.Addr().Unmap().IsLoopback() {
+	if !withinPod(r) {
 		http.Error(w, "only from within the pod", http.StatusForbidden)
 		return
 	}
 	s.once.Do(func() { close(s.quit) })
+}
+
+func withinPod(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && from.Addr().Unmap().IsLoopback()
 }
 
 // run serves until ctx ends, and returns nil then. It closes lis.

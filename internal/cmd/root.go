@@ -68,7 +68,7 @@ func subcommands() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
-		agentCommand(), backupCommand(),
+		agentCommand(), leaveCommand(), backupCommand(),
 		operatorCommand(),
 		renderCommand(), restoreCommand(), diffCommand(),
 		injectCommand(),

@@ -74,8 +74,10 @@ func proxySidecar(c *Config, resources corev1.ResourceRequirements, env []corev1
 		StartupProbe:   readyProbe(1, 600),
 		ReadinessProbe: readyProbe(15, 4),
 		// Tells the agent of the pod's end when it begins, not when the
-		// application has ended.
-		Lifecycle:    &corev1.Lifecycle{PreStop: leave()},
+		// application has ended. A command, because only kubelet can run it.
+		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
+			Exec: &corev1.ExecAction{Command: append(slices.Clone(command), "leave")},
+		}},
 		VolumeMounts: []corev1.VolumeMount{proxyMount, infoMount, tokenMount},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: ptr.To(false),

@@ -11,8 +11,9 @@ import (
 // pod that goes.
 const leavePath = "/drain"
 
-// leave is a hook that holds back the signal to end until then. The agent bounds
-// it by the pod's grace period, and kubelet does where there is no agent.
+// leave is a hook that holds back the signal to end until then; what begins it is
+// the hook of the proxy's container. The agent bounds it by the pod's grace
+// period.
 func leave() *corev1.LifecycleHandler {
 	return &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{
 		Path: leavePath, Port: intstr.FromInt32(agentPort), Scheme: corev1.URISchemeHTTP,

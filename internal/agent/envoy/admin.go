@@ -67,6 +67,15 @@ func (a *Admin) Drain(ctx context.Context, inboundOnly bool) error {
 	if inboundOnly {
 		path += "&inboundonly"
 	}
+	return a.post(ctx, path)
+}
+
+// Close takes no new inbound connections, and tells those there are to go.
+func (a *Admin) Close(ctx context.Context) error {
+	return a.post(ctx, "/drain_listeners?inboundonly")
+}
+
+func (a *Admin) post(ctx context.Context, path string) error {
 	body, err := a.do(ctx, http.MethodPost, path)
 	if err != nil {
 		return err

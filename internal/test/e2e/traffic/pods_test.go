@@ -38,6 +38,31 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: asked, labels: {app: asked}}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+  - name: app
+    image: `+e2e.AppImage+`
+    imagePullPolicy: Never
+    args: [serve]
+    readinessProbe: {grpc: {port: 8081}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: unwell, labels: {app: unwell}}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+  - name: app
+    image: `+e2e.AppImage+`
+    imagePullPolicy: Never
+    args: [serve]
+    env: [{name: HEALTH, value: bad}]
+    readinessProbe: {grpc: {port: 8081}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: unready, labels: {app: unready}}
 spec:
   terminationGracePeriodSeconds: 5
@@ -48,18 +73,20 @@ spec:
     args: [serve]
     readinessProbe: {tcpSocket: {port: 7777}, periodSeconds: 1}
 `)
-	w.Kubectl(t, "--namespace", namespace, "wait", "pod/probed", "--for=condition=Ready", "--timeout", e2e.Timeout.String())
+	w.Kubectl(t, "--namespace", namespace, "wait", "pod/probed", "pod/asked", "--for=condition=Ready", "--timeout", e2e.Timeout.String())
 	// The proxy accepts every connection; the probe must ask the application.
-	w.Eventually(t, func() error {
-		events := w.Kubectl(t, "--namespace", namespace, "get", "events", "--field-selector", "involvedObject.name=unready,reason=Unhealthy", "--output", "jsonpath={.items[*].message}")
-		if !strings.Contains(events, "Readiness probe failed") {
-			return fmt.Errorf("events of the Pod that listens elsewhere: %q, want a failed probe", events)
+	for pod, why := range map[string]string{"unready": "listens elsewhere", "unwell": "says by gRPC that it does not serve"} {
+		w.Eventually(t, func() error {
+			events := w.Kubectl(t, "--namespace", namespace, "get", "events", "--field-selector", "involvedObject.name="+pod+",reason=Unhealthy", "--output", "jsonpath={.items[*].message}")
+			if !strings.Contains(events, "Readiness probe failed") {
+				return fmt.Errorf("events of the Pod that %s: %q, want a failed probe", why, events)
+			}
+			return nil
+		})
+		ready := w.Kubectl(t, "--namespace", namespace, "get", "pod", pod, "--output", `jsonpath={.status.containerStatuses[?(@.name=="app")].ready}`)
+		if ready != "false" {
+			t.Errorf("the application that %s is ready: %s", why, ready)
 		}
-		return nil
-	})
-	ready := w.Kubectl(t, "--namespace", namespace, "get", "pod", "unready", "--output", `jsonpath={.status.containerStatuses[?(@.name=="app")].ready}`)
-	if ready != "false" {
-		t.Errorf("the application that listens elsewhere is ready: %s", ready)
 	}
 	for _, field := range []string{".status.containerStatuses[*].restartCount", ".status.initContainerStatuses[*].restartCount"} {
 		if n := w.Kubectl(t, "--namespace", namespace, "get", "pod", "probed", "--output", "jsonpath={"+field+"}"); strings.Trim(n, "0 ") != "" {
