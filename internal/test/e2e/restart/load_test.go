@@ -4,7 +4,6 @@ package restart
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,7 +14,7 @@ const (
 	// rate is of each way of load, in calls a second: two cores bear ten of them.
 	rate = 10
 	// length is how long they go on.
-	length = 25 * time.Second
+	length = 30 * time.Second
 )
 
 // tally is what `app load` prints (hack/cluster/app).
@@ -47,8 +46,8 @@ func (w *world) under(t *testing.T, namespace, from string, loads []load, do fun
 	time.Sleep(2 * time.Second)
 	begin := time.Now()
 	do()
-	if took := time.Since(begin); took > length-4*time.Second {
-		t.Errorf("it took %s: the load was over before", took)
+	if took := time.Since(begin); took > length-3*time.Second {
+		t.Errorf("it took %s: the load was over before, and has counted nothing", took)
 	}
 	group.Wait()
 	for i, err := range errs {
@@ -59,17 +58,21 @@ func (w *world) under(t *testing.T, namespace, from string, loads []load, do fun
 	return out
 }
 
-// noneLost checks that each call was answered, and that the restart was felt:
+// noneLost checks that each call was answered, and that the load had a choice:
 // more than one pod answered.
 func noneLost(t *testing.T, loads []load, results []tally) {
 	t.Helper()
+	pods := map[string]bool{}
 	for i, r := range results {
+		for pod := range r.Pods {
+			pods[pod] = true
+		}
 		t.Logf("%-8s sent %d, lost %d, moved %d, slowest %s, pods %v", loads[i].way, r.Sent, r.Lost, r.Moved, r.Slowest.Round(time.Millisecond), r.Pods)
 		if r.Lost > 0 || r.Sent < rate*int(length/time.Second)*4/5 {
 			t.Errorf("%s %s: lost %d of %d calls: %v", loads[i].way, loads[i].address, r.Lost, r.Sent, r.Errors)
 		}
-		if len(r.Pods) < 2 {
-			t.Errorf("%s: only %v answered: nothing has restarted", loads[i].way, fmt.Sprint(r.Pods))
-		}
+	}
+	if len(pods) < 2 {
+		t.Errorf("only %v answered: nothing has restarted", pods)
 	}
 }

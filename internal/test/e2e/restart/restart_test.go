@@ -33,11 +33,10 @@ func TestRestart(t *testing.T) {
 	for _, tests := range []map[string]func(*testing.T, *world){{
 		"servers that end in order are replaced":    func(t *testing.T, w *world) { testRollout(t, w, "now") },
 		"servers that are clients too are replaced": testMiddle,
+		"the gateway is replaced":                   testGateway,
 	}, {
 		"servers that exit at once are replaced":    func(t *testing.T, w *world) { testRollout(t, w, "exit") },
 		"servers that exit at once are scaled down": testScaleDown,
-	}, {
-		"the gateway is replaced": testGateway,
 	}, {
 		"a server is deleted while the control plane is away": testNoControlPlane,
 	}} {
