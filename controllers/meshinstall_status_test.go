@@ -27,13 +27,19 @@ type situation struct {
 	// generation of the MeshInstall when kstatus looks; 2 was reconciled.
 	generation int64
 	deleted    bool
+	mode       v1alpha1.Mode
+	// planned is what would change in the mode Plan.
+	planned []apply.Planned
 }
 
 func (s situation) status() *v1alpha1.MeshInstallStatus {
 	scope := &scope{
-		install: &v1alpha1.MeshInstall{},
-		target:  &plan.Plan{Revision: s.target}, inventory: &apply.Inventory{Active: s.active}, degraded: s.degraded,
+		install: &v1alpha1.MeshInstall{Spec: v1alpha1.MeshInstallSpec{Mode: s.mode, Namespace: "mesh-system"}}, planned: s.planned,
+		target: &plan.Plan{Revision: s.target}, inventory: &apply.Inventory{Active: s.active}, degraded: s.degraded,
 		states: []apply.State{{Ref: apply.Ref{Kind: "Deployment"}, Serving: s.serving}},
+	}
+	if s.mode == v1alpha1.ModePlan {
+		scope.planRef = "meshwright-plan-prod"
 	}
 	out := &v1alpha1.MeshInstallStatus{}
 	scope.report(out)
@@ -50,20 +56,24 @@ func TestEachSituationIsRightUnderKstatus(t *testing.T) {
 		want                status.Status
 		available, degraded bool
 	}{
-		"ready":                           {situation{"a", "a", true, nil, nil, 2, false}, status.CurrentStatus, true, false},
-		"first installation":              {situation{"", "a", false, waiting, nil, 2, false}, status.InProgressStatus, false, false},
-		"change under way":                {situation{"a", "b", false, waiting, nil, 2, false}, status.InProgressStatus, true, false},
-		"a mistake at first":              {situation{"", "a", false, stalled, nil, 2, false}, status.FailedStatus, false, false},
-		"a mistake in a change":           {situation{"a", "b", false, stalled, nil, 2, false}, status.FailedStatus, true, false},
-		"a Deployment without progress":   {situation{"a", "b", false, &Stalled{Reason: v1alpha1.ReasonDeadlineExceeded, Message: "x"}, nil, 2, false}, status.FailedStatus, true, false},
-		"all pods of a component lost":    {situation{"a", "a", false, lost, nil, 2, false}, status.InProgressStatus, false, true},
-		"one of two pods lost":            {situation{"a", "a", true, lost, nil, 2, false}, status.InProgressStatus, true, true},
-		"ready without a load balancer":   {situation{"a", "a", true, nil, &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: "no"}, 2, false}, status.CurrentStatus, true, true},
-		"a request that did not succeed":  {situation{"a", "a", true, errors.New("the server is away"), nil, 2, false}, status.InProgressStatus, true, false},
-		"a newer spec, not looked at yet": {situation{"a", "a", true, nil, nil, 3, false}, status.InProgressStatus, true, false},
-		"a canary under way":              {situation{"a", "b", true, &Waiting{Reason: v1alpha1.ReasonCanary, Message: "step 1 of 3"}, nil, 2, false}, status.InProgressStatus, true, false},
-		"an update that was rolled back":  {situation{"a", "a", true, &Stalled{Reason: v1alpha1.ReasonRolledBack, Message: "a gate"}, nil, 2, false}, status.FailedStatus, true, false},
-		"being deleted":                   {situation{"a", "a", true, &Waiting{Reason: v1alpha1.ReasonUninstalling, Message: "x"}, nil, 2, true}, status.TerminatingStatus, true, false},
+		"ready":                           {situation{active: "a", target: "a", serving: true, outcome: nil, degraded: nil, generation: 2, deleted: false}, status.CurrentStatus, true, false},
+		"first installation":              {situation{active: "", target: "a", serving: false, outcome: waiting, degraded: nil, generation: 2, deleted: false}, status.InProgressStatus, false, false},
+		"change under way":                {situation{active: "a", target: "b", serving: false, outcome: waiting, degraded: nil, generation: 2, deleted: false}, status.InProgressStatus, true, false},
+		"a mistake at first":              {situation{active: "", target: "a", serving: false, outcome: stalled, degraded: nil, generation: 2, deleted: false}, status.FailedStatus, false, false},
+		"a mistake in a change":           {situation{active: "a", target: "b", serving: false, outcome: stalled, degraded: nil, generation: 2, deleted: false}, status.FailedStatus, true, false},
+		"a Deployment without progress":   {situation{active: "a", target: "b", serving: false, outcome: &Stalled{Reason: v1alpha1.ReasonDeadlineExceeded, Message: "x"}, degraded: nil, generation: 2, deleted: false}, status.FailedStatus, true, false},
+		"all pods of a component lost":    {situation{active: "a", target: "a", serving: false, outcome: lost, degraded: nil, generation: 2, deleted: false}, status.InProgressStatus, false, true},
+		"one of two pods lost":            {situation{active: "a", target: "a", serving: true, outcome: lost, degraded: nil, generation: 2, deleted: false}, status.InProgressStatus, true, true},
+		"ready without a load balancer":   {situation{active: "a", target: "a", serving: true, outcome: nil, degraded: &Waiting{Reason: v1alpha1.ReasonAddressPending, Message: "no"}, generation: 2, deleted: false}, status.CurrentStatus, true, true},
+		"a request that did not succeed":  {situation{active: "a", target: "a", serving: true, outcome: errors.New("the server is away"), degraded: nil, generation: 2, deleted: false}, status.InProgressStatus, true, false},
+		"a newer spec, not looked at yet": {situation{active: "a", target: "a", serving: true, outcome: nil, degraded: nil, generation: 3, deleted: false}, status.InProgressStatus, true, false},
+		"a canary under way":              {situation{active: "a", target: "b", serving: true, outcome: &Waiting{Reason: v1alpha1.ReasonCanary, Message: "step 1 of 3"}, degraded: nil, generation: 2, deleted: false}, status.InProgressStatus, true, false},
+		"an update that was rolled back":  {situation{active: "a", target: "a", serving: true, outcome: &Stalled{Reason: v1alpha1.ReasonRolledBack, Message: "a gate"}, degraded: nil, generation: 2, deleted: false}, status.FailedStatus, true, false},
+		"being deleted":                   {situation{active: "a", target: "a", serving: true, outcome: &Waiting{Reason: v1alpha1.ReasonUninstalling, Message: "x"}, degraded: nil, generation: 2, deleted: true}, status.TerminatingStatus, true, false},
+		"a plan that changes something":   {situation{active: "a", target: "b", generation: 2, mode: v1alpha1.ModePlan, planned: []apply.Planned{{}}}, status.CurrentStatus, true, false},
+		"a plan of nothing":               {situation{active: "a", target: "a", serving: true, generation: 2, mode: v1alpha1.ModePlan}, status.CurrentStatus, true, false},
+		"paused before a change":          {situation{active: "a", target: "b", generation: 2, mode: v1alpha1.ModePaused}, status.CurrentStatus, true, false},
+		"paused, and a component lost":    {situation{active: "a", target: "a", outcome: lost, generation: 2, mode: v1alpha1.ModePaused}, status.InProgressStatus, false, true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
