@@ -27,7 +27,7 @@ func TestAPIServerRefusesWhatCannotBe(t *testing.T) {
 		"every field of the mesh":             {"prod", "version: v0.1.0\nprofile: demo\nnamespace: a\nmeshConfig: {trustDomain: a.b, mtls: Strict, outboundTrafficPolicy: RegistryOnly}\ncomponents: {discovery: {replicas: {min: 2, max: 4}, resources: {requests: {cpu: 1, memory: 1Gi}}}, gateways: [{name: a, namespace: b, kind: Egress, enabled: true, service: {type: NodePort, ports: [{name: a, port: 80, nodePort: 30080}]}}]}", ""},
 		"no version":                          {"prod", "profile: demo", "spec.version: Required value"},
 		"a version that floats":               {"prod", "version: v0.1-latest", "spec.version in body should match"},
-		"an unknown profile":                  {"prod", "version: v0.1.0\nprofile: huge", `spec.profile: Unsupported value: "huge": supported values: "minimal", "default", "demo"`},
+		"an unknown profile":                  {"prod", "version: v0.1.0\nprofile: huge", `spec.profile: Unsupported value: "huge": supported values: "minimal", "default", "production", "demo"`},
 		"a mode of mTLS in Istio's letters":   {"prod", "version: v0.1.0\nmeshConfig: {mtls: STRICT}", "spec.meshConfig.mtls: Unsupported value"},
 		"a long name":                         {strings.Repeat("a", 31), "version: v0.1.0", "metadata.name: must be no longer than 30 characters"},
 		"a name of thirty characters":         {strings.Repeat("a", 30), "version: v0.1.0", ""},

@@ -15,7 +15,7 @@ type Components struct {
 
 	// gateways are proxies of their own at the edge of the mesh. An entry
 	// with the namespace and name of one that the profile has changes that
-	// one; any other is added. The profiles default and demo have "ingress" in
+	// one; any other is added. The profiles but minimal have "ingress" in
 	// mesh-ingress, demo has "egress" in mesh-egress.
 	// +optional
 	// +listType=map

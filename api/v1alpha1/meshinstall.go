@@ -45,7 +45,7 @@ type MeshInstallList struct {
 
 // Profile is a named set of values that comes with each version.
 //
-// +kubebuilder:validation:Enum=minimal;default;demo
+// +kubebuilder:validation:Enum=minimal;default;production;demo
 type Profile string
 
 // The profiles.
@@ -54,6 +54,9 @@ const (
 	ProfileMinimal Profile = "minimal"
 	// ProfileDefault adds an ingress gateway.
 	ProfileDefault Profile = "default"
+	// ProfileProduction has several pods of everything, scaled, spread and
+	// guarded, and changes in steps.
+	ProfileProduction Profile = "production"
 	// ProfileDemo adds an egress gateway, asks for few resources, and gives
 	// the ingress gateway a NodePort.
 	ProfileDemo Profile = "demo"
@@ -71,8 +74,10 @@ type MeshInstallSpec struct {
 	Version string `json:"version"`
 
 	// profile is the set of values to begin with: minimal (discovery and
-	// injector), default (and an ingress gateway) or demo (and an egress
-	// gateway, with small requests). Defaults to "default".
+	// injector), default (and an ingress gateway), production (the same with
+	// several pods each, scaled, spread and guarded) or demo (and an egress
+	// gateway, with small requests). docs/reference/profiles.md has what each
+	// sets. Defaults to "default".
 	// +optional
 	// +kubebuilder:default=default
 	Profile Profile `json:"profile,omitempty"`

@@ -135,7 +135,7 @@ func TestWishesThatCannotBeMetNameFieldAndFix(t *testing.T) {
 		},
 		"a profile that the version does not have": {
 			"  version: v0.1.0\n  profile: huge\n",
-			plan.Invalid{Reason: "UnknownProfile", Field: "spec.profile", Message: `version v0.1.0 has no profile "huge"; set one of: default, demo, minimal`},
+			plan.Invalid{Reason: "UnknownProfile", Field: "spec.profile", Message: `version v0.1.0 has no profile "huge"; set one of: default, demo, minimal, production`},
 		},
 		"a gateway without a kind": {
 			"  version: v0.1.0\n  components: {gateways: [{name: east, namespace: mesh-ingress}]}\n",

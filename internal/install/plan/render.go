@@ -138,7 +138,7 @@ func decode(text string) ([]*unstructured.Unstructured, error) {
 }
 
 // kindOrder is the order of applying: what is referred to comes first.
-var kindOrder = []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "Service", "Deployment", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration"}
+var kindOrder = []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "Service", "NetworkPolicy", "PodDisruptionBudget", "Deployment", "HorizontalPodAutoscaler", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration"}
 
 func sortObjects(objects []*unstructured.Unstructured) {
 	slices.SortFunc(objects, func(a, b *unstructured.Unstructured) int {

@@ -22,19 +22,6 @@ var unserved = []struct {
 	{"spec.update.revisionHistoryLimit", func(s *v1alpha1.MeshInstallSpec) bool {
 		return s.Update != nil && s.Update.RevisionHistoryLimit != nil
 	}},
-	{"spec.components.*.replicas.max", scales},
-}
-
-func scales(s *v1alpha1.MeshInstallSpec) bool {
-	c := s.Components
-	if c == nil {
-		return false
-	}
-	all := []*v1alpha1.Component{c.Discovery, c.Injector}
-	for i := range c.Gateways {
-		all = append(all, &c.Gateways[i].Component)
-	}
-	return slices.ContainsFunc(all, func(c *v1alpha1.Component) bool { return c != nil && c.Replicas != nil && c.Replicas.Max != nil })
 }
 
 // served refuses a wish that this build does not meet.
