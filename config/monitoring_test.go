@@ -17,8 +17,7 @@ import (
 	"github.com/meshwright/meshwright/controllers"
 	"github.com/meshwright/meshwright/internal/ca/rotate"
 	"github.com/meshwright/meshwright/internal/ca/slot"
-	// Registers the injector's metrics.
-	_ "github.com/meshwright/meshwright/internal/inject/webhook"
+	_ "github.com/meshwright/meshwright/internal/inject/webhook" // registers the injector's metrics
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/push"
 	"github.com/meshwright/meshwright/internal/status"
