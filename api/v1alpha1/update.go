@@ -134,8 +134,8 @@ type Gates struct {
 	// +optional
 	ConfigAcknowledged *Ratio `json:"configAcknowledged,omitempty"`
 
-	// pushLatencyP99 is the most that 99 of 100 pushes may take from the change
-	// to the last acknowledgement. Defaults to 2s.
+	// pushLatencyP99 is the most that 99 of 100 recent responses may take from
+	// the moment they are sent to their acknowledgement. Defaults to 2s.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
