@@ -25,7 +25,7 @@ test: assets lint vet test-unit test-nested test-e2e test-demo ## Run all checks
 
 .PHONY: test-unit
 test-unit: ## Run unit, golden and controller tests (real kube-apiserver, etcd, Envoy)
-	go test ./...
+	go test -timeout 20m ./...
 
 .PHONY: test-nested
 test-nested: ## Run the tests of the nested modules (starts nodes)

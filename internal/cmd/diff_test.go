@@ -33,7 +33,7 @@ func TestDiffSpeaksByItsExitCode(t *testing.T) {
 		says string
 	}{
 		"a mesh that is not there":       {"spec: {version: v0.1.0}", 1, "+++ planned/apps.v1.Deployment.mesh-ingress.meshwright-ingress-prod-"},
-		"how many objects":               {"spec: {version: v0.1.0, profile: minimal}", 1, "the cluster differs: 8 objects to create, 0 to update, 0 to delete"},
+		"how many objects":               {"spec: {version: v0.1.0, profile: minimal}", 1, "the cluster differs: 7 objects to create, 0 to update, 0 to delete"},
 		"a field that does not exist":    {"spec: {version: v0.1.0, profil: demo}", 2, `unknown field "spec.profil"`},
 		"a value that does not exist":    {"spec: {version: v0.1.0, values: {prox: {}}}", 2, `spec.values.prox: the chart has no such value; did you mean "proxy"?`},
 		"values that are not there":      {"spec: {version: v0.1.0, valuesFrom: [{kind: ConfigMap, name: tuning}]}", 2, "there is no ConfigMap tuning in namespace mesh-system"},
