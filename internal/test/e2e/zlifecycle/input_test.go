@@ -74,7 +74,7 @@ func TestAPIServerRefusesAnUnknownProfileAndAMoveByField(t *testing.T) {
 	w := newWorld(t)
 	w.want(minimal())
 	for name, tc := range map[string]struct{ spec, want string }{
-		"an unknown profile": {`{"profile": "huge"}`, `spec.profile: Unsupported value: "huge": supported values: "minimal", "default", "demo"`},
+		"an unknown profile": {`{"profile": "huge"}`, `spec.profile: Unsupported value: "huge": supported values: "minimal", "default", "production", "demo"`},
 		"a new namespace":    {`{"namespace": "default"}`, `spec.namespace: Invalid value: "default": cannot be changed; delete the MeshInstall and create it anew`},
 		"a vague version":    {`{"version": "latest"}`, "spec.version: Invalid value"},
 	} {

@@ -28,7 +28,8 @@ func TestGatewaysComeAndGoWithTheProfile(t *testing.T) {
 	uid := users.UID
 
 	install := w.ready(withIngress())
-	want := []string{"Deployment mesh-ingress/meshwright-ingress-" + install.Status.ActiveRevision, "Service mesh-ingress/meshwright-ingress"}
+	revision := install.Status.ActiveRevision
+	want := []string{"Deployment mesh-ingress/meshwright-ingress-" + revision, "Service mesh-ingress/meshwright-ingress", "Service mesh-ingress/meshwright-ingress-" + revision}
 	if got := w.inNamespace("mesh-ingress"); !slices.Equal(got, want) {
 		t.Errorf("the profile default has %v, want %v", got, want)
 	}

@@ -4,9 +4,11 @@ package zlifecycle
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -45,7 +47,6 @@ var accounts = map[string]struct {
 		[]right{
 			{verb: "get", resource: "secrets", namespace: "mesh-system", name: "meshwright-ca"},
 			{verb: "delete", resource: "secrets", namespace: "mesh-system", name: "users-own"},
-			{verb: "patch", group: "apps", resource: "deployments", namespace: "default"},
 			{verb: "patch", resource: "namespaces", name: "default"},
 			{verb: "update", group: "meshwright.io", resource: "meshrevisions", name: "life-0"},
 			{verb: "update", resource: "pods", namespace: "mesh-system"},
@@ -100,8 +101,6 @@ var nobodys = []right{
 	{verb: "get", resource: "secrets", namespace: "default", name: "any"},
 	{verb: "list", resource: "secrets", namespace: "default"},
 	{verb: "list", resource: "secrets"},
-	{verb: "create", resource: "pods", namespace: "default"},
-	{verb: "create", resource: "pods", namespace: "mesh-system"},
 	{verb: "create", resource: "pods", subresource: "exec", namespace: "default"},
 	{verb: "create", resource: "pods", subresource: "exec", namespace: "mesh-system"},
 	{verb: "create", resource: "pods", subresource: "exec", namespace: "mesh-ingress"},
@@ -116,13 +115,37 @@ var nobodys = []right{
 	{verb: "patch", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
 }
 
+// guarded are rights that the operator alone has, and that the API server keeps
+// to what they are for.
+var guarded = []right{
+	{verb: "create", resource: "pods", namespace: "default"},
+	{verb: "create", resource: "pods", namespace: "mesh-system"},
+	{verb: "patch", group: "apps", resource: "deployments", namespace: "default"},
+}
+
+func TestOperatorCreatesNoPods(t *testing.T) {
+	w := newWorld(t)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "no-pod-of-the-operators"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "any"}}},
+	}
+	_, err := w.as(operatorNamespace, "meshwright-operator").CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), "in a dry run only") {
+		t.Errorf("the answer is %v", err)
+	}
+}
+
 func TestServiceAccountsHaveTheirRightsAndNoMore(t *testing.T) {
 	w := newWorld(t)
 	for name, account := range accounts {
 		t.Run(name, func(t *testing.T) {
 			w := &world{T: t, Cluster: w.Cluster, objects: w.objects}
 			user := w.as(account.namespace, name)
-			for want, rights := range map[bool][]right{true: account.may, false: slices.Concat(account.not, nobodys)} {
+			not := slices.Concat(account.not, nobodys)
+			if name != "meshwright-operator" {
+				not = append(not, guarded...)
+			}
+			for want, rights := range map[bool][]right{true: account.may, false: not} {
 				for _, r := range rights {
 					review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
 						Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource, Namespace: r.namespace, Name: r.name,
