@@ -85,7 +85,6 @@ image-load: ## Build the image and give it to a running cluster (CLUSTER=dev); U
 	@$(CLUSTER_CLI) load $(CLUSTER) $(if $(UPGRADES),--upgrades)
 
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
-KUSTOMIZE := go run sigs.k8s.io/kustomize/kustomize/v5@v5.8.3
 
 .PHONY: generate
 generate: ## Generate the deep copies of api/
@@ -112,7 +111,7 @@ verify: generate manifests ## Fail when generated files are not up to date
 
 .PHONY: install-manifest
 install-manifest: ## Print what installs the operator, as kubectl apply -k config/default does
-	@$(KUSTOMIZE) build config/default
+	@"$$($(CLUSTER_CLI) program kubectl)" kustomize config/default
 
 .PHONY: istio-crds
 istio-crds: ## Print Istio's CRDs from the pinned module

@@ -81,10 +81,14 @@ func (r *Reconciler) trust(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// rootPoll is how often the root bundle is looked for.
+const rootPoll = 2 * time.Second
+
 // trusted waits for the root bundle: without it a policy would refuse pods.
 func (s *scope) trusted() error {
 	if s.target.NeedsRootCert() && s.target.RootCert == "" {
-		return &Waiting{Reason: v1alpha1.ReasonProgressing,
+		// What discovery publishes is not watched.
+		return &Waiting{Reason: v1alpha1.ReasonProgressing, After: rootPoll,
 			Message: fmt.Sprintf("ConfigMap %s/%s: discovery has not written the mesh's root certificate yet", s.target.Namespace, operandRoot)}
 	}
 	return nil
