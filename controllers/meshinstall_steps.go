@@ -310,7 +310,8 @@ func (r *Reconciler) waitingReason(s *scope) string {
 }
 
 // activate makes the target, which is ready, the revision that serves: what is
-// applied next points at it. The former revision is retired.
+// applied next points at it. The former revision is retired. This is stored
+// first: an operator that dies halfway would else point all of it back.
 func (r *Reconciler) activate(ctx context.Context, s *scope) error {
 	former := s.inventory.Active
 	if former == s.target.Revision {
@@ -322,6 +323,9 @@ func (r *Reconciler) activate(ctx context.Context, s *scope) error {
 		s.inventory.Retired = append(s.inventory.Retired, former)
 	}
 	s.active, s.inventory.Active = s.target, s.target.Revision
+	if err := r.saveInventory(ctx, s); err != nil {
+		return err
+	}
 	log.FromContext(ctx).Info("Activated revision", "revision", s.target.Revision, "former", former)
 	r.event(s, corev1.EventTypeNormal, "RevisionActivated", "revision %s serves", s.target.Revision)
 	return nil

@@ -66,7 +66,11 @@ type world struct {
 	*testing.T
 	client client.Client
 	ctx    context.Context
+	passed time.Duration // how far the clock of reconcilers is ahead
 }
+
+// now is what reconcilers that run when they are called take for the time.
+func (w *world) now() time.Time { return time.Now().Add(w.passed) }
 
 // newWorld has the operator's chart installed, but no operator running. When
 // the test ends, MeshInstalls are removed by an operator.
@@ -268,9 +272,9 @@ func (w *world) remove(name string) {
 // reads from the API server, and writes as c does.
 func (w *world) reconciler(c client.Client) *Reconciler {
 	return &Reconciler{
-		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Events: &events.FakeRecorder{}, Now: time.Now,
+		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Events: &events.FakeRecorder{}, Now: w.now,
 		OperatorNamespace: operatorNamespace, MeshNamespaces: operatorOptions().MeshNamespaces, GatewayNamespaces: operatorOptions().GatewayNamespaces,
-		memory: apply.NewMemory(time.Now), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
+		memory: apply.NewMemory(w.now), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
 		AdmissionPolicies: true, Roots: c,
 	}
 }
