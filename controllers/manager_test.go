@@ -4,22 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-)
 
-// freeAddress is one on loopback that nobody listened on a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
+	"github.com/meshwright/meshwright/internal/test/freeport"
+)
 
 func fetch(ctx context.Context, url string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -41,7 +31,7 @@ func fetch(ctx context.Context, url string) (string, error) {
 func TestHealthAndMetricsAreServed(t *testing.T) {
 	w := newWorld(t)
 	options := operatorOptions()
-	options.HealthAddress, options.MetricsAddress = freeAddress(t), freeAddress(t)
+	options.HealthAddress, options.MetricsAddress = freeport.Address(t), freeport.Address(t)
 	w.operateWith(operatorConfig(), options)
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")

@@ -49,7 +49,7 @@ import (
 	"github.com/meshwright/meshwright/internal/leave"
 	"github.com/meshwright/meshwright/internal/spiffe"
 	"github.com/meshwright/meshwright/internal/test/assets"
-	"github.com/meshwright/meshwright/internal/test/envoy"
+	"github.com/meshwright/meshwright/internal/test/freeport"
 )
 
 const (
@@ -105,7 +105,7 @@ func newSet(t testing.TB) *slot.Set {
 
 func newWorld(t *testing.T, life time.Duration) *world {
 	t.Helper()
-	w := &world{holder: &slot.Holder{}, herald: &herald{answer: make(chan error)}, life: life, inbound: envoy.FreePort(t)}
+	w := &world{holder: &slot.Holder{}, herald: &herald{answer: make(chan error)}, life: life, inbound: freeport.Take(t)}
 	w.holder.Set(newSet(t))
 	w.app = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -215,7 +215,7 @@ func (w *world) start(t *testing.T, change func(*agent.Config)) *running {
 			Role: bootstrap.Sidecar, Pod: "back-1", Namespace: back.Namespace, ServiceAccount: back.ServiceAccount,
 			Workload: "back", IP: "127.0.0.1", TrustDomain: trustDomain, ClusterID: "Kubernetes", ClusterDomain: "cluster.local",
 			Labels: map[string]string{"app": "back"}, Discovery: w.address, Concurrency: 1,
-			Ports: bootstrap.Ports{Admin: envoy.FreePort(t), Status: envoy.FreePort(t), Health: envoy.FreePort(t), Stats: envoy.FreePort(t)},
+			Ports: bootstrap.Ports{Admin: freeport.Take(t), Status: freeport.Take(t), Health: freeport.Take(t), Stats: freeport.Take(t)},
 		},
 		EnvoyPath: assets.Path(t, "envoy"), EnvoyLogLevel: "warning", Dir: dir, TokenFile: tokenFile, RootPEM: string(set.Bundle()),
 	}}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/test/adsclient"
 	"github.com/meshwright/meshwright/internal/test/apiserver"
+	"github.com/meshwright/meshwright/internal/test/freeport"
 	"github.com/meshwright/meshwright/internal/test/golden"
 	"github.com/meshwright/meshwright/internal/translate/resource"
 )
@@ -47,17 +47,6 @@ func eventually(t *testing.T, is func() string) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// freeAddress is a loopback address where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // cluster is an API server, and what tests do with it.
@@ -151,7 +140,7 @@ type running struct {
 // ready. It ends with the test at the latest.
 func (c *cluster) discover(t *testing.T, flags ...string) *running {
 	t.Helper()
-	r := &running{xds: freeAddress(t), http: freeAddress(t)}
+	r := &running{xds: freeport.Address(t), http: freeport.Address(t)}
 	root := Root()
 	root.SetArgs(append([]string{"discovery", "--kubeconfig", c.Kubeconfig, "--plaintext-xds-address", r.xds, "--http-address", r.http}, flags...))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meshwright/meshwright/internal/install/plan"
+	"github.com/meshwright/meshwright/internal/test/freeport"
 )
 
 // readers are people: one who may look, one who may not ask for the token, one
@@ -97,7 +98,7 @@ func TestProxiesAsksDiscoveryWithATokenOfItsReader(t *testing.T) {
 	binding := shipDebugRights(t, c)
 	c.apply(t, readers)
 	c.apply(t, discoveryPod("away-1", "False"))
-	d := c.discover(t, "--secure-address", freeAddress(t), "--namespace", "mesh-system")
+	d := c.discover(t, "--secure-address", freeport.Address(t), "--namespace", "mesh-system")
 	e := newEnvoy(t, frontNode)
 	e.connect(t, d)
 	read := func(user string, forward func(context.Context, *corev1.Pod) (string, error)) ([]string, error) {

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
+
+	"github.com/meshwright/meshwright/internal/test/freeport"
 )
 
 // forwards is as much of a kubelet as port-forward needs: it joins each stream
@@ -97,7 +99,7 @@ func TestProxiesReachesDiscoveryThroughTheAPIServer(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "mesh-system", "shop")
 	shipDebugRights(t, c)
-	d := c.discover(t, "--secure-address", freeAddress(t), "--namespace", "mesh-system")
+	d := c.discover(t, "--secure-address", freeport.Address(t), "--namespace", "mesh-system")
 	e := newEnvoy(t, frontNode)
 	e.connect(t, d)
 	f := &forwards{address: d.http}

@@ -21,6 +21,7 @@ import (
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/test/ads"
 	"github.com/meshwright/meshwright/internal/test/envoy"
+	"github.com/meshwright/meshwright/internal/test/freeport"
 	"github.com/meshwright/meshwright/internal/test/meshtest"
 	envoyparts "github.com/meshwright/meshwright/internal/translate/envoy"
 	"github.com/meshwright/meshwright/internal/translate/resource"
@@ -183,7 +184,7 @@ func greeting(t *testing.T, address, from string) (string, error) {
 
 func TestPlaintextTrafficFollowsTheRoutes(t *testing.T) {
 	t.Parallel()
-	port := envoy.FreePort(t)
+	port := freeport.Take(t)
 	for _, ip := range []string{"127.0.1.10", "127.0.1.21", "127.0.1.22", "127.0.1.60"} {
 		pod(t, ip, port)
 	}
@@ -244,7 +245,7 @@ func TestMutualTrafficCarriesTheIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			port, app := envoy.FreePort(t), envoy.FreePort(t)
+			port, app := freeport.Take(t), freeport.Take(t)
 			pod(t, tc.ip, app)
 			m := loopback(t, port, meshed, "STRICT")
 			at := &net.TCPAddr{IP: net.ParseIP(tc.ip), Port: port}
@@ -271,7 +272,7 @@ func TestMutualTrafficCarriesTheIdentity(t *testing.T) {
 // TestAnImpostorIsRefused puts a workload of the mesh where another is expected.
 func TestAnImpostorIsRefused(t *testing.T) {
 	t.Parallel()
-	port, app := envoy.FreePort(t), envoy.FreePort(t)
+	port, app := freeport.Take(t), freeport.Take(t)
 	pod(t, "127.0.1.21", app)
 	m := loopback(t, port, meshed, "PERMISSIVE")
 	server(t, m, inbound{"back-v1", &net.TCPAddr{IP: net.ParseIP("127.0.1.21"), Port: port}, app, "db"})
@@ -294,7 +295,7 @@ func TestAnImpostorIsRefused(t *testing.T) {
 // is of the mesh or not, and known or not, with nothing to configure.
 func TestServersThatSpeakFirst(t *testing.T) {
 	t.Parallel()
-	port, app := envoy.FreePort(t), envoy.FreePort(t)
+	port, app := freeport.Take(t), freeport.Take(t)
 	greeter(t, "127.0.1.42", app)
 	m := loopback(t, port, meshed, "PERMISSIVE")
 	at := &net.TCPAddr{IP: net.ParseIP("127.0.1.42"), Port: port}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/meshwright/meshwright/internal/test/envoy"
+	"github.com/meshwright/meshwright/internal/test/freeport"
 	"github.com/meshwright/meshwright/internal/test/meshtest"
 )
 
@@ -44,7 +44,7 @@ endpoints: [{addresses: [127.0.1.83]}]
 
 func TestUnreachableEndpointIsLeftOutUnlessItIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
-	port := envoy.FreePort(t)
+	port := freeport.Take(t)
 	pod(t, "127.0.1.81", port)
 	m := meshtest.ReadText(t, strings.ReplaceAll(unreachable, "PORT", strconv.Itoa(port)))
 	proxy := client(t, m, "127.0.1.80")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -25,6 +24,7 @@ import (
 	"github.com/meshwright/meshwright/internal/inject"
 	"github.com/meshwright/meshwright/internal/install/plan"
 	"github.com/meshwright/meshwright/internal/test/apiserver"
+	"github.com/meshwright/meshwright/internal/test/freeport"
 )
 
 var server *apiserver.Server
@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{clients: kubernetes.NewForConfigOrDie(server.Config), config: chartConfig(t)}
 	w.installAccess(t)
-	port, httpPort := freePort(t), freePort(t)
+	port, httpPort := freeport.Take(t), freeport.Take(t)
 
 	config := chartWebhooks(t)
 	w.webhook = config.Name
@@ -271,14 +271,4 @@ func eventually(t *testing.T, what string, condition func() (bool, string)) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }

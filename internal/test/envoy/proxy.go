@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -156,17 +155,6 @@ func Validate(t testing.TB, bootstrap []byte) {
 	if !proxy.cmd.ProcessState.Success() {
 		t.Fatalf("validate a bootstrap: %s", proxy.cmd.ProcessState)
 	}
-}
-
-// FreePort is a TCP port of loopback that nobody listened on a moment ago.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close() //nolint:errcheck // nothing was sent
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func withAdmin(bootstrap []byte) ([]byte, error) {
