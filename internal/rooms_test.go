@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 	"api/v1alpha1":     {},
 	"charts":           {},
 	"config":           {},
-	"controllers":      {"api/v1alpha1", "internal/install/...", "internal/xds/cache", "internal/log", "internal/metrics", "internal/version"},
+	"controllers":      {"api/v1alpha1", "internal/install/...", "internal/xds/cache", "internal/xds/report", "internal/log", "internal/metrics", "internal/version"},
 	"hack/bench":       {"internal/test/...", "internal/ingest", "internal/mesh", "internal/view", "internal/translate/...", "internal/push", "internal/xds"},
 	"hack/bundle":      {"api/v1alpha1", "charts", "hack/bundlecheck", "internal/install/plan", "internal/version"},
 	"hack/bundlecheck": {},

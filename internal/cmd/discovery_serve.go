@@ -16,6 +16,7 @@ import (
 	"github.com/meshwright/meshwright/internal/log"
 	"github.com/meshwright/meshwright/internal/view"
 	"github.com/meshwright/meshwright/internal/xds"
+	"github.com/meshwright/meshwright/internal/xds/report"
 )
 
 // goodbye is how long streams and requests may take to end at shutdown.
@@ -82,7 +83,7 @@ func (d *discovery) serveHTTP(ctx context.Context, group *errgroup.Group, debug 
 	} else if err := onlyLoopback(d.flags.httpAddress); err != nil {
 		return err
 	}
-	mux.Handle("GET "+xds.DebugPath, proxies)
+	mux.Handle("GET "+report.Path, proxies)
 	listener, err := net.Listen("tcp", d.flags.httpAddress)
 	if err != nil {
 		return fmt.Errorf("listen for metrics: %w", err)

@@ -3,20 +3,17 @@ package cmd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/meshwright/meshwright/internal/xds"
 	"github.com/meshwright/meshwright/internal/xds/cache"
+	"github.com/meshwright/meshwright/internal/xds/report"
 )
 
 // proxiesTimeout bounds all that meshwright proxies does.
@@ -130,30 +127,12 @@ func (o *proxiesOptions) read(ctx context.Context) ([]proxyRow, error) {
 
 // readProxies asks one discovery. token may be empty.
 func readProxies(ctx context.Context, address, token string) ([]proxyRow, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+xds.DebugPath, nil)
+	told, err := report.Read(ctx, address, token)
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return nil, err
 	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	// A transport of its own: the environment's HTTP proxy must not see the token.
-	client := http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{}).DialContext, DisableKeepAlives: true}}
-	response, err := client.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("ask discovery: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
-		return nil, fmt.Errorf("ask discovery: %s: %s", response.Status, strings.TrimSpace(string(text)))
-	}
-	var report xds.Report
-	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
-		return nil, fmt.Errorf("read the answer of discovery: %w", err)
-	}
-	rows := make([]proxyRow, len(report.Proxies))
-	for i, p := range report.Proxies {
+	rows := make([]proxyRow, len(told.Proxies))
+	for i, p := range told.Proxies {
 		rows[i] = proxyRow{
 			Name: p.Pod, Namespace: p.Namespace, Type: p.Type, ServiceAccount: p.ServiceAccount,
 			Synced: p.InSync, Connected: p.Connected, ID: p.ID, Types: p.Types,

@@ -15,8 +15,8 @@ import (
 
 	"github.com/meshwright/meshwright/internal/test/golden"
 	"github.com/meshwright/meshwright/internal/translate/resource"
-	"github.com/meshwright/meshwright/internal/xds"
 	"github.com/meshwright/meshwright/internal/xds/cache"
+	"github.com/meshwright/meshwright/internal/xds/report"
 )
 
 // noon is when the tests look; the proxies connected 90 minutes before.
@@ -55,11 +55,11 @@ func someProxies() []cache.ProxyState {
 func discoveryOf(t *testing.T, proxies []cache.ProxyState) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != xds.DebugPath {
+		if r.URL.Path != report.Path {
 			http.NotFound(w, r)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(xds.Report{Proxies: proxies})
+		_ = json.NewEncoder(w).Encode(report.Report{Proxies: proxies})
 	}))
 	t.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "http://")

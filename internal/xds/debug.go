@@ -4,18 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/meshwright/meshwright/internal/xds/cache"
+	"github.com/meshwright/meshwright/internal/xds/report"
 )
 
-// DebugPath is where the sync state of proxies is served.
-const DebugPath = "/debug/proxies"
-
-// Report is the answer of DebugPath, as JSON.
-type Report struct {
-	Proxies []cache.ProxyState `json:"proxies"`
-}
-
-// DebugHandler serves the sync state of connected proxies. It authenticates
+// DebugHandler serves the report of connected proxies. It authenticates
 // nobody: wrap it.
 func DebugHandler(e Engine) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +22,6 @@ func DebugHandler(e Engine) http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		// The client is gone if this fails.
-		_ = json.NewEncoder(w).Encode(Report{Proxies: states})
+		_ = json.NewEncoder(w).Encode(report.Report{Proxies: states})
 	})
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/meshwright/meshwright/internal/view"
 	"github.com/meshwright/meshwright/internal/xds"
 	"github.com/meshwright/meshwright/internal/xds/cache"
+	"github.com/meshwright/meshwright/internal/xds/report"
 )
 
 // patience ends a test that hangs; nothing waits for it otherwise.
@@ -298,15 +299,15 @@ func TestDebugShowsProxiesInSync(t *testing.T) {
 	h.open(t, c)
 	h.eventually(t, func(p cache.ProxyState) bool { return p.InSync && len(p.Types) == 5 })
 	w := httptest.NewRecorder()
-	xds.DebugHandler(h.engine).ServeHTTP(w, httptest.NewRequestWithContext(h.ctx, "GET", xds.DebugPath, nil))
-	var report xds.Report
-	if err := json.Unmarshal(w.Body.Bytes(), &report); err != nil {
+	xds.DebugHandler(h.engine).ServeHTTP(w, httptest.NewRequestWithContext(h.ctx, "GET", report.Path, nil))
+	var told report.Report
+	if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Proxies) != 1 {
+	if len(told.Proxies) != 1 {
 		t.Fatalf("report %s", w.Body)
 	}
-	if got := report.Proxies[0]; got.ID != nodeID || got.Namespace != "shop" || got.Pod != "front-1" || !got.InSync {
+	if got := told.Proxies[0]; got.ID != nodeID || got.Namespace != "shop" || got.Pod != "front-1" || !got.InSync {
 		t.Errorf("proxy %+v", got)
 	}
 }
