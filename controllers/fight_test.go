@@ -61,9 +61,11 @@ func TestAFightEndsInAConditionAndNotInALoop(t *testing.T) {
 			t.Errorf("message %q does not name %q", degraded.Message, part)
 		}
 	}
-	w.patch(key, "fighter", `{"metadata":{"annotations":{"once":"more"}}}`)
-	w.eventually("an Event tells once", func() error {
-		if notes := w.events(install.UID, v1alpha1.ReasonDriftConflict); len(notes) != 1 {
+	// The operator sees what is changed next, tells of it, and writes no more.
+	w.patch(key, "fighter", `{"spec":{"selector":{"more":"of-it"}}}`)
+	w.eventually("each state is told once", func() error {
+		notes := w.events(install.UID, v1alpha1.ReasonDriftConflict)
+		if len(notes) != 2 || !slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, "spec.selector.more") }) {
 			return fmt.Errorf("notes are %q", notes)
 		}
 		return nil

@@ -123,11 +123,12 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	r.Roots = roots
+	startAtZero(r.watched())
 	r.Clients = apply.Clients{Writer: manager.GetClient(), Live: manager.GetAPIReader(), Cached: manager.GetCache()}
 	r.Events = manager.GetEventRecorder(apply.FieldManager)
 	rollout := &Rollout{Clients: r.Clients, Events: manager.GetEventRecorder(rolloutManager), Now: r.Now, Discovery: options.Discovery}
 	if rollout.Discovery == nil {
-		rollout.Discovery = newOverHTTP(options.DiscoveryTokenFile)
+		rollout.Discovery = overHTTP{options.DiscoveryTokenFile}
 	}
 	return manager, errors.Join(manager.Add(roots), r.register(manager, roots), rollout.register(manager), registerHealth(manager), registerMetrics())
 }

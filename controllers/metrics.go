@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
@@ -55,6 +56,14 @@ func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		installInfo, installCondition, driftCorrections, applySeconds, renderSeconds,
 		revisionProxies, updateStep, updateGate, workloads, rollbacks, endOfLife,
+	}
+}
+
+// startAtZero lets the series of these kinds begin before their first increment,
+// which a rate would not see otherwise.
+func startAtZero(kinds []schema.GroupVersionKind) {
+	for _, kind := range kinds {
+		driftCorrections.WithLabelValues(kind.Kind)
 	}
 }
 
