@@ -102,11 +102,15 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if r.AdmissionPolicies, err = servesPolicies(server); err != nil {
 		return nil, err
 	}
+	watched, err := r.cacheOptions()
+	if err != nil {
+		return nil, err
+	}
 	skip := true
 	renew := options.LeaseDuration * 2 / 3
 	retry := options.LeaseDuration / 8
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Cache: r.cacheOptions(),
+		Scheme: scheme, Cache: watched,
 		LeaderElection: true, LeaderElectionID: leaderID, LeaderElectionNamespace: options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &options.LeaseDuration, RenewDeadline: &renew, RetryPeriod: &retry,
@@ -133,8 +137,9 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	return manager, errors.Join(manager.Add(roots), r.register(manager, roots), rollout.register(manager), registerHealth(manager), registerMetrics())
 }
 
-// cacheOptions limits what is watched to our own objects in our namespaces.
-func (r *Reconciler) cacheOptions() cache.Options {
+// cacheOptions limits what is watched to our own objects in our namespaces, and
+// to pods that may lack a sidecar.
+func (r *Reconciler) cacheOptions() (cache.Options, error) {
 	own := labels.SelectorFromSet(labels.Set{plan.LabelManagedBy: plan.ManagedBy})
 	namespaces := map[string]cache.Config{}
 	for _, namespace := range r.namespaces() {
@@ -148,7 +153,7 @@ func (r *Reconciler) cacheOptions() cache.Options {
 		}
 		objects[ofKind(gvk)] = by
 	}
-	return cache.Options{ByObject: objects}
+	return cache.Options{ByObject: objects}, watchUnmeshed(objects)
 }
 
 // clusterScoped tells the watched kinds that are in no namespace.
@@ -182,12 +187,16 @@ func (r *Reconciler) register(manager ctrl.Manager, roots cache.Cache) error {
 			b = b.Watches(ofKind(gvk), handler.EnqueueRequestsFromMapFunc(installOf))
 		}
 	}
-	return b.Complete(r)
+	return onUnmeshed(b, r.Clients.Cached).Complete(r)
 }
 
 func (r *Reconciler) allInstalls(ctx context.Context, _ client.Object) []reconcile.Request {
+	return allInstalls(ctx, r.Clients.Cached)
+}
+
+func allInstalls(ctx context.Context, cached client.Reader) []reconcile.Request {
 	var all v1alpha1.MeshInstallList
-	if err := r.Clients.Cached.List(ctx, &all); err != nil {
+	if err := cached.List(ctx, &all); err != nil {
 		return nil
 	}
 	var out []reconcile.Request

@@ -69,6 +69,8 @@ type scope struct {
 	// Set by observe and changed by activate: the revision that serves; nil
 	// when there is none, or when its record cannot be rendered any more.
 	active *plan.Plan
+	// Set by countUnmeshed, where a revision serves.
+	unmeshed *v1alpha1.UnmeshedStatus
 	// Set by preview: what would change. Set by publish: the ConfigMap with it.
 	planned []apply.Planned
 	planRef string

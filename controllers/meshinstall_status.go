@@ -88,6 +88,9 @@ func (s *scope) report(status *v1alpha1.MeshInstallStatus) {
 	if s.wanted != nil {
 		s.reportRollout(status)
 	}
+	if status.Unmeshed = s.unmeshed; s.unmeshed != nil && s.unmeshed.Workloads == 0 {
+		status.Unmeshed = nil
+	}
 	status.ActiveRevision, status.Version = s.inventory.Active, ""
 	if s.active != nil {
 		status.Version = s.active.Version

@@ -38,6 +38,7 @@ func (r *Reconciler) steps() []step {
 		{"hold", r.hold},
 		{"unpublish", r.unpublish},
 		{"observe", r.observe},
+		{"countUnmeshed", r.countUnmeshed},
 		{"path", r.path},
 		{"decide", r.decide},
 		{"trust", r.trust},

@@ -32,7 +32,7 @@ var (
 		Name: "meshinstall_update_gate", Help: "1 for each gate of the step under way, with whether it is open.",
 	}, []string{"name", "gate", "ok"})
 	workloads = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "meshinstall_workloads", Help: "Owners of pods in the update under way, by how far they are.",
+		Name: "meshinstall_workloads", Help: "Owners of pods in the update under way, by how far they are, and owners of pods that lack a sidecar (unmeshed).",
 	}, []string{"name", "state"})
 	rollbacks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "meshinstall_rollbacks_total", Help: "Updates that were rolled back, by the gate that failed.",
@@ -87,6 +87,11 @@ func setMetrics(install *v1alpha1.MeshInstall, status *v1alpha1.MeshInstallStatu
 			revisionProxies.WithLabelValues(install.Name, r.Name).Set(float64(*r.Proxies))
 		}
 	}
+	unmeshed := int32(0)
+	if status.Unmeshed != nil {
+		unmeshed = status.Unmeshed.Workloads
+	}
+	workloads.WithLabelValues(install.Name, "unmeshed").Set(float64(unmeshed))
 	if u := status.Update; u != nil {
 		setUpdateMetrics(install.Name, u)
 	}

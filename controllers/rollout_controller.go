@@ -49,6 +49,10 @@ type Rollout struct {
 	Now func() time.Time
 	// Discovery asks the discovery of a revision about its proxies.
 	Discovery Discovery
+
+	// told are the workloads that were told that they have no sidecar, by
+	// MeshInstall and name. One reconciliation runs at a time.
+	told map[string]struct{}
 }
 
 // rolloutScope is one reconciliation of the rollout.
@@ -59,6 +63,11 @@ type rolloutScope struct {
 	// Set by find: the revision that the spec asks for, and that which serves;
 	// nil when there is none.
 	target, active *v1alpha1.MeshRevision
+	// Set by tell: the pods that came up without a sidecar.
+	unmeshed []metav1.PartialObjectMetadata
+	// Set by migrate, as far as it had to ask: whether restarts would help pods
+	// without a sidecar, by their namespace and labels.
+	tried map[string]string
 	// Set by migrate.
 	update *v1alpha1.Update
 	// Set by wanted: the target as it was rendered.
@@ -95,6 +104,7 @@ func (r *Rollout) steps() []rolloutStep {
 	return []rolloutStep{
 		{"find", r.find},
 		{"settle", r.settle},
+		{"tell", r.tell},
 		{"migrate", r.migrate},
 		{"wanted", r.wanted},
 		{"populate", r.populate},
@@ -119,6 +129,8 @@ func (r *Rollout) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 		switch {
 		case errors.Is(err, errIdle) && s.workloads != nil && s.workloads.Waiting > 0:
 			return ctrl.Result{RequeueAfter: rolloutPoll}, nil
+		case errors.Is(err, errIdle) && s.inVain():
+			return ctrl.Result{RequeueAfter: inVainRetry}, nil
 		case errors.Is(err, errIdle):
 			return ctrl.Result{}, nil
 		case errors.Is(err, errStale):
@@ -293,13 +305,16 @@ func normal(s v1alpha1.MeshRevisionStatus) map[string]any {
 // register lets the rollout look whenever a MeshInstall or a MeshRevision
 // changes, its status too.
 func (r *Rollout) register(manager ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(manager).Named("rollout").
+	b := ctrl.NewControllerManagedBy(manager).Named("rollout").
 		For(&v1alpha1.MeshInstall{}).
 		Watches(&v1alpha1.MeshRevision{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: o.GetLabels()[plan.LabelInstall]}}}
-		})).
-		Complete(r)
+		}))
+	return onUnmeshed(b, r.Clients.Cached).Complete(r)
 }
+
+// systemNamespaces are never in a mesh.
+var systemNamespaces = []string{"kube-node-lease", "kube-public", "kube-system"}
 
 // populate lists the namespaces of the mesh: those that opt in by label, and
 // those with a pod that has a proxy of one of its revisions.
@@ -314,7 +329,7 @@ func (r *Rollout) populate(ctx context.Context, s *rolloutScope) error {
 		return err
 	}
 	mesh, gateways := s.plan.Namespaces()
-	own := append([]string{mesh, "kube-system", "kube-public", "kube-node-lease"}, gateways...)
+	own := slices.Concat([]string{mesh}, systemNamespaces, gateways)
 	for i := range all.Items {
 		n := &all.Items[i]
 		has := slices.ContainsFunc(pods, func(p metav1.PartialObjectMetadata) bool { return p.Namespace == n.Name })

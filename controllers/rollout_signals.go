@@ -184,18 +184,24 @@ func (r *Rollout) tryInjection(ctx context.Context, s *rolloutScope, signals *ro
 		pod.Labels = map[string]string{"sidecar.istio.io/inject": "true"}
 	}
 	signals.Tried = true
-	err := r.Clients.Writer.Create(ctx, pod, client.DryRunAll)
-	if err != nil && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
-		return fmt.Errorf("create a pod in a dry run: %w", err)
+	var err error
+	signals.Injected, signals.Injection, err = r.try(ctx, pod)
+	return err
+}
+
+// try says with which revision's proxy the API server would create a pod, empty
+// for none, or why it refuses the pod.
+func (r *Rollout) try(ctx context.Context, pod *corev1.Pod) (revision, refusal string, err error) {
+	err = r.Clients.Writer.Create(ctx, pod, client.DryRunAll)
+	switch {
+	case err != nil && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+		return "", "", fmt.Errorf("create a pod in a dry run: %w", err)
+	case err != nil:
+		return "", short(err.Error()), nil
+	case pod.Annotations["sidecar.istio.io/status"] != "":
+		return pod.Labels["istio.io/rev"], "", nil
 	}
-	if err != nil {
-		signals.Injection = short(err.Error())
-		return nil
-	}
-	if pod.Annotations["sidecar.istio.io/status"] != "" {
-		signals.Injected = pod.Labels["istio.io/rev"]
-	}
-	return nil
+	return "", "", nil
 }
 
 // probePod is a pod that every level of pod security admits.
@@ -204,6 +210,8 @@ func probePod(namespace string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "meshwright-dry-run-"},
 		Spec: corev1.PodSpec{
+			// Every namespace has it; a token is not to be had without.
+			ServiceAccountName: "default",
 			SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 			Containers: []corev1.Container{{
 				Name: "app", Image: "dry-run",

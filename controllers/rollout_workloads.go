@@ -61,6 +61,9 @@ func (r *Rollout) migrate(ctx context.Context, s *rolloutScope) error {
 	if err != nil {
 		return err
 	}
+	if s.target == nil || s.target.Status.Phase != v1alpha1.RevisionCanary {
+		pods = append(pods, s.unmeshed...) // an update does not wait for them
+	}
 	owners, err := r.owners(ctx, s, pods)
 	if err != nil {
 		return err
@@ -133,6 +136,9 @@ func (r *Rollout) owners(ctx context.Context, s *rolloutScope, pods []metav1.Par
 		if pod.Labels["istio.io/rev"] != wanted {
 			found[key].Off = true
 		}
+		if slices.ContainsFunc(s.unmeshed, func(u metav1.PartialObjectMetadata) bool { return u.UID == pod.UID }) {
+			found[key].Without(pod.CreationTimestamp.Time, pod.Labels)
+		}
 	}
 	var out []rollout.Owner
 	for _, key := range slices.Sorted(maps.Keys(found)) {
@@ -140,7 +146,7 @@ func (r *Rollout) owners(ctx context.Context, s *rolloutScope, pods []metav1.Par
 		// What is as it shall be is looked at while it may still be coming up.
 		if looked < ownersAtOnce {
 			looked++
-			if err := r.look(ctx, o, pods); err != nil {
+			if err := r.look(ctx, s, o, pods); err != nil {
 				return nil, err
 			}
 		}
@@ -165,7 +171,7 @@ func ownerOf(pod *metav1.PartialObjectMetadata) (kind, name string) {
 }
 
 // look reads what an owner is and does.
-func (r *Rollout) look(ctx context.Context, o *rollout.Owner, pods []metav1.PartialObjectMetadata) error {
+func (r *Rollout) look(ctx context.Context, s *rolloutScope, o *rollout.Owner, pods []metav1.PartialObjectMetadata) error {
 	var object client.Object
 	switch o.Kind {
 	case "Deployment":
@@ -210,6 +216,11 @@ func (r *Rollout) look(ctx context.Context, o *rollout.Owner, pods []metav1.Part
 		return fmt.Errorf("read Namespace %s: %w", o.Namespace, err)
 	}
 	o.NamespaceLabels = namespace.Labels
+	if o.Skip == "" && o.Unmeshed() {
+		if o.Skip, err = r.inVain(ctx, s, o); err != nil {
+			return err
+		}
+	}
 	o.Blocked, err = r.budget(ctx, o, pods)
 	return err
 }

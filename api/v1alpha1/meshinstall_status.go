@@ -141,6 +141,11 @@ type MeshInstallStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	FailedHashes []string `json:"failedHashes,omitempty"`
 
+	// unmeshed are the workloads with pods that their labels ask a sidecar for
+	// and that came up without. Left out when there are none.
+	// +optional
+	Unmeshed *UnmeshedStatus `json:"unmeshed,omitempty"`
+
 	// components are the parts of the target revision.
 	// +optional
 	// +listType=map
@@ -184,6 +189,18 @@ type ComponentStatus struct {
 	// message says what is missing. Empty when nothing is.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// UnmeshedStatus names workloads that lack a sidecar.
+type UnmeshedStatus struct {
+	// workloads is the number of owners of such pods.
+	// +optional
+	Workloads int32 `json:"workloads"`
+	// names are the first ten, such as "Deployment shop/cart".
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Names []string `json:"names,omitempty"`
 }
 
 // RevisionPhase is what a revision is to its MeshInstall.

@@ -110,6 +110,9 @@ func printStatus(out io.Writer, installs []v1alpha1.MeshInstall) error {
 		for _, r := range install.Status.Revisions {
 			fmt.Fprintf(w, "  revision %s\tversion %s\t%s\t%s\t\n", r.Name, r.Version, r.Phase, shareOf(r))
 		}
+		if u := install.Status.Unmeshed; u != nil {
+			fmt.Fprintf(w, "  without a sidecar\t%d\t\t\t%s\n", u.Workloads, strings.Join(u.Names, ", "))
+		}
 		printUpdate(w, install.Status.Update)
 	}
 	if err := w.Flush(); err != nil {

@@ -27,6 +27,7 @@ func TestStatusPrintsInstallsAndFailsForOneThatIsNotReady(t *testing.T) {
 	stale.Generation = 3
 	canary := install("d", metav1.ConditionFalse, "step 1 of 2")
 	canary.Status.Revisions[0].Namespaces, canary.Status.Revisions[0].Proxies = ptr.To[int32](3), ptr.To[int32](7)
+	canary.Status.Unmeshed = &v1alpha1.UnmeshedStatus{Workloads: 12, Names: []string{"DaemonSet shop/probe", "Deployment shop/cart"}}
 	canary.Status.Update = &v1alpha1.UpdateStatus{
 		Step: 1, Steps: 2,
 		Gates: []v1alpha1.GateStatus{
@@ -50,6 +51,7 @@ func TestStatusPrintsInstallsAndFailsForOneThatIsNotReady(t *testing.T) {
 			[]v1alpha1.MeshInstall{canary}, `MeshInstall d              version v0.1.0  profile demo  ready False              step 1 of 2
   discovery                1/2                                                    Available: 1/2
   revision d-0123456789    version v0.1.0  Active        3 namespaces, 7 proxies  
+  without a sidecar        12                                                     DaemonSet shop/probe, Deployment shop/cart
   update                   step 1 of 2                                            
     gate proxiesConnected  open            1             wanted 0.99              
     gate pushLatencyP99    shut            3s            wanted 2s                slow

@@ -37,7 +37,30 @@ type Owner struct {
 	// RestartedFor and RestartedAt are those of the last restart by us.
 	RestartedFor string
 	RestartedAt  time.Time
+	// Asking are the labels by which a pod of it asks for a sidecar that it came
+	// up without, unmeshedAt is when the newest of such pods was made.
+	Asking     map[string]string
+	unmeshedAt time.Time
 }
+
+// Without says that a pod with these labels, made then, came up without the
+// sidecar that it asks for.
+func (o *Owner) Without(made time.Time, labels map[string]string) {
+	o.Off = true
+	if o.Unmeshed() && made.Before(o.unmeshedAt) {
+		return
+	}
+	o.unmeshedAt, o.Asking = made, map[string]string{}
+	for _, name := range []string{labelRevision, labelInject} {
+		if value, ok := labels[name]; ok {
+			o.Asking[name] = value
+		}
+	}
+}
+
+// Unmeshed reports whether a pod of it came up without the sidecar that it asks
+// for.
+func (o *Owner) Unmeshed() bool { return o.Asking != nil }
 
 // String is the kind and the name, as people write it.
 func (o Owner) String() string { return o.Kind + " " + o.Namespace + "/" + o.Name }
@@ -57,6 +80,9 @@ func Restarts(owners []Owner, wish *v1alpha1.DataPlane, wait string, now time.Ti
 	var candidates []Owner
 	for _, o := range owners {
 		p.status.Total++
+		if o.Unmeshed() && o.unmeshedAt.Sub(o.RestartedAt) > restartDeadline {
+			o.RestartedFor = "" // what was restarted then has a new fault
+		}
 		switch {
 		case !o.Off && (!o.Rolling || o.RestartedFor != o.Wanted):
 			p.status.Moved++
