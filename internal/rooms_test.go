@@ -64,6 +64,7 @@ var rooms = map[string][]string{
 	"internal/install/plan":     {"api/v1alpha1", "charts", "internal/version"},
 	"internal/install/apply":    {"internal/log", "internal/metrics"},
 	"internal/backup":           {"internal/ca/store"},
+	"internal/convert":          {"api/v1alpha1"},
 	"internal/install/rollout":  {"api/v1alpha1"},
 	"internal/version":          {},
 	"internal/metrics":          {},

@@ -75,7 +75,7 @@ func subcommands() *cobra.Command {
 		injectorCommand(),
 		redirectCommand(),
 		discoveryCommand(),
-		checkCommand(), gatherCommand(),
+		checkCommand(), convertCommand(), gatherCommand(),
 		proxiesCommand(),
 		statusCommand(),
 		versionCommand(),
