@@ -144,7 +144,7 @@ var releaseRules = slices.Concat([]rule{
 	{"defaults", "", "leave it out: it is the chart's own", nil},
 	{"_internal_defaults_do_not_set", "", "leave it out: it is the chart's own", nil},
 	{"platform", "", "leave it out", nil},
-}, slices.DeleteFunc(podRules(""), func(r rule) bool { return r.path == "labels" }))
+}, slices.DeleteFunc(podRules(), func(r rule) bool { return r.path == "labels" }))
 
 // helm converts values of charts.
 func (c *conversion) helm(in Input) error {

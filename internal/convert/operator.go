@@ -58,7 +58,7 @@ var k8sRules = slices.Concat([]rule{
 	{"podDisruptionBudget", "", "the profile production has budgets; without it write your own", nil},
 	{"imagePullPolicy", "", "write spec.values.imagePullPolicy", nil},
 },
-	slices.DeleteFunc(podRules(""), func(r rule) bool { return r.path == "serviceAnnotations" }),
+	slices.DeleteFunc(podRules(), func(r rule) bool { return r.path == "serviceAnnotations" }),
 )
 
 // setProfile takes the profiles of which there is one of the same name.

@@ -102,7 +102,7 @@ var discoveryRules = slices.Concat([]rule{
 	{"env.*", "", "discovery has no such variables", nil},
 	{"cni.*", "", cniInstead, nil},
 },
-	slices.DeleteFunc(podRules(""), func(r rule) bool { return r.path == "env" }),
+	slices.DeleteFunc(podRules(), func(r rule) bool { return r.path == "env" }),
 	none(imagesInstead, "hub", "tag", "variant", "image"),
 	none("tracing is not served yet", "traceSampling"),
 	none("discovery scales by CPU at a target of its own", "cpu", "memory", "autoscaleBehavior"),
@@ -129,7 +129,7 @@ var gatewayValueRules = slices.Concat([]rule{
 	{"labels.istio", "spec.components.gateways[].name", "", func(*conversion, field) error { return nil }},
 	{"labels.*", "", "pods have the labels istio and app of their gateway's name", nil},
 },
-	slices.DeleteFunc(podRules(""), func(r rule) bool { return r.path == "labels" || r.path == "serviceAnnotations" }),
+	slices.DeleteFunc(podRules(), func(r rule) bool { return r.path == "labels" || r.path == "serviceAnnotations" }),
 	none("gateways scale by CPU at a target of their own", "cpu", "memory"),
 	none("write it as a patch in spec.patches, against the objects that meshwright render prints", "secretVolumes", "configVolumes", "externalIPs", "additionalPorts", "meshExpansionPorts", "customService", "ingressPorts", "zvpn", "runAsRoot", "injectionTemplate", "loadBalancerClass"),
 )

@@ -122,17 +122,17 @@ const byPatch = "spec.patches"
 
 // podRules are the fields of pods that all formats have, under the names that
 // Kubernetes gives them.
-func podRules(prefix string) []rule {
+func podRules() []rule {
 	var out []rule
 	for _, name := range []string{"nodeSelector", "affinity", "tolerations", "topologySpreadConstraints"} {
-		out = append(out, rule{prefix + name, byPatch, "", merged(pod, name)})
+		out = append(out, rule{name, byPatch, "", merged(pod, name)})
 	}
-	out = append(out, rule{prefix + "podAnnotations", byPatch, "", merged(podMetadata, "annotations")})
+	out = append(out, rule{"podAnnotations", byPatch, "", merged(podMetadata, "annotations")})
 	return append(out, none("write it as a patch in spec.patches, against the objects that meshwright render prints",
-		prefix+"env", prefix+"envVarFrom", prefix+"volumes", prefix+"volumeMounts", prefix+"podLabels", prefix+"labels", prefix+"annotations", prefix+"securityContext",
-		prefix+"containerSecurityContext", prefix+"strategy", prefix+"rollingMaxSurge", prefix+"rollingMaxUnavailable", prefix+"readinessProbe", prefix+"livenessProbe",
-		prefix+"additionalContainers", prefix+"initContainers", prefix+"minReadySeconds", prefix+"terminationGracePeriodSeconds", prefix+"extraContainerArgs",
-		prefix+"serviceAnnotations", prefix+"ipFamilies", prefix+"ipFamilyPolicy", prefix+"deploymentLabels", prefix+"deploymentAnnotations")...)
+		"env", "envVarFrom", "volumes", "volumeMounts", "podLabels", "labels", "annotations", "securityContext",
+		"containerSecurityContext", "strategy", "rollingMaxSurge", "rollingMaxUnavailable", "readinessProbe", "livenessProbe",
+		"additionalContainers", "initContainers", "minReadySeconds", "terminationGracePeriodSeconds", "extraContainerArgs",
+		"serviceAnnotations", "ipFamilies", "ipFamilyPolicy", "deploymentLabels", "deploymentAnnotations")...)
 }
 
 // replicas are what the numbers come to; nil leaves them to the profile.
