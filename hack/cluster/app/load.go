@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ func load(args []string) error {
 	rate := flags.Int("rate", 50, "calls a second, of all callers together")
 	width := flags.Int("callers", 10, "callers, each with connections of its own")
 	length := flags.Duration("for", 10*time.Second, "how long")
+	held := flags.Bool("held", false, "end when standard input does, if that is sooner")
 	timeout := flags.Duration("timeout", 15*time.Second, "for each call")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -65,12 +67,19 @@ func load(args []string) error {
 	var group sync.WaitGroup
 	every := time.Second * time.Duration(*width) / time.Duration(*rate)
 	begin := time.Now()
+	ctx, end := context.WithDeadline(context.Background(), begin.Add(*length))
+	defer end()
+	if *held {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			end()
+		}()
+	}
 	for i := range *width {
 		group.Go(func() {
 			c := start(flags.Arg(0))
 			first := begin.Add(every * time.Duration(i) / time.Duration(*width))
-			for at := first; at.Before(begin.Add(*length)); at = at.Add(every) {
-				time.Sleep(time.Until(at))
+			for at := first; waited(ctx, at); at = at.Add(every) {
 				tally.add(c, *timeout)
 			}
 		})
@@ -80,6 +89,16 @@ func load(args []string) error {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
+}
+
+// waited reports whether a time came before the context ended.
+func waited(ctx context.Context, at time.Time) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Until(at)):
+		return ctx.Err() == nil
+	}
 }
 
 // tally is a Tally that callers share.

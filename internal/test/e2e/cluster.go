@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -64,14 +65,16 @@ func Connect(t testing.TB) *Cluster {
 // Run is kubectl: it returns what it printed, and an error that has what it
 // complained of.
 func (c *Cluster) Run(ctx context.Context, args ...string) (string, error) {
-	return c.run(ctx, "", args)
-}
-
-func (c *Cluster) run(ctx context.Context, input string, args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+	return c.RunWith(ctx, strings.NewReader(""), args...)
+}
+
+// RunWith is Run with a standard input, which is to end, and with no time limit
+// but the context's.
+func (c *Cluster) RunWith(ctx context.Context, input io.Reader, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.kubectl, append([]string{"--kubeconfig", c.kubeconfig}, args...)...)
-	cmd.Stdin = strings.NewReader(input)
+	cmd.Stdin = input
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	printed, err := cmd.Output()
@@ -99,7 +102,9 @@ func (c *Cluster) Apply(t testing.TB, namespace, yaml string) {
 	if namespace != "" {
 		args = append(args, "--namespace", namespace)
 	}
-	if _, err := c.run(t.Context(), yaml, args); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
+	defer cancel()
+	if _, err := c.RunWith(ctx, strings.NewReader(yaml), args...); err != nil {
 		t.Fatalf("%v\n%s", err, yaml)
 	}
 }

@@ -4,17 +4,20 @@ package restart
 
 import (
 	"encoding/json"
+	"io"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/meshwright/meshwright/internal/test/e2e"
 )
 
 const (
 	// rate is of each way of load, in calls a second: two cores bear ten of them.
 	rate = 10
-	// length is how long they go on.
-	length = 30 * time.Second
+	// around is how long they go on before and after what is done under them.
+	around = 3 * time.Second
 )
 
 // tally is what `app load` prints (hack/cluster/app).
@@ -28,27 +31,29 @@ type tally struct {
 type load struct{ way, address string }
 
 // under does something while all loads run from a workload, and returns what
-// became of them. The loads begin before, and go on after it.
+// became of them. The loads begin before, and go on until after it.
 func (w *world) under(t *testing.T, namespace, from string, loads []load, do func()) []tally {
 	t.Helper()
 	out, errs := make([]tally, len(loads)), make([]error, len(loads))
+	held, release := holds(len(loads))
 	var group sync.WaitGroup
 	for i, l := range loads {
 		group.Go(func() {
 			var printed string
-			printed, errs[i] = w.Run(t.Context(), "--namespace", namespace, "exec", from, "--container", "app", "--", "/usr/local/bin/app",
-				"load", "-way", l.way, "-rate", strconv.Itoa(rate), "-callers", "5", "-for", length.String(), l.address)
+			printed, errs[i] = w.RunWith(t.Context(), held[i], "--namespace", namespace, "exec", "--stdin", from, "--container", "app", "--", "/usr/local/bin/app",
+				"load", "-way", l.way, "-rate", strconv.Itoa(rate), "-callers", "5", "-for", (4 * e2e.Timeout).String(), "-held", l.address)
 			if errs[i] == nil {
 				errs[i] = json.Unmarshal([]byte(printed), &out[i])
 			}
 		})
 	}
-	time.Sleep(2 * time.Second)
-	begin := time.Now()
+	// kubectl ends when its standard input does; what do runs into must end it too.
+	defer group.Wait()
+	defer release()
+	time.Sleep(around)
 	do()
-	if took := time.Since(begin); took > length-3*time.Second {
-		t.Errorf("it took %s: the load was over before, and has counted nothing", took)
-	}
+	time.Sleep(around)
+	release()
 	group.Wait()
 	for i, err := range errs {
 		if err != nil {
@@ -56,6 +61,20 @@ func (w *world) under(t *testing.T, namespace, from string, loads []load, do fun
 		}
 	}
 	return out
+}
+
+// holds are standard inputs that end when release is called.
+func holds(n int) (inputs []io.Reader, release func()) {
+	var writers []*io.PipeWriter
+	for range n {
+		r, w := io.Pipe()
+		inputs, writers = append(inputs, r), append(writers, w)
+	}
+	return inputs, func() {
+		for _, w := range writers {
+			_ = w.Close()
+		}
+	}
 }
 
 // noneLost checks that each call was answered, and that the load had a choice:
@@ -68,7 +87,7 @@ func noneLost(t *testing.T, loads []load, results []tally) {
 			pods[pod] = true
 		}
 		t.Logf("%-8s sent %d, lost %d, moved %d, slowest %s, pods %v", loads[i].way, r.Sent, r.Lost, r.Moved, r.Slowest.Round(time.Millisecond), r.Pods)
-		if r.Lost > 0 || r.Sent < rate*int(length/time.Second)*4/5 {
+		if r.Lost > 0 || r.Sent < rate*int(around/time.Second) {
 			t.Errorf("%s %s: lost %d of %d calls: %v", loads[i].way, loads[i].address, r.Lost, r.Sent, r.Errors)
 		}
 	}

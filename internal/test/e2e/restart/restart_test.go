@@ -116,6 +116,12 @@ func testScaleDown(t *testing.T, w *world) {
 	loads := ways("shrink", "exit")
 	noneLost(t, loads, w.under(t, w.inside, caller, loads, func() {
 		w.Kubectl(t, "--namespace", w.inside, "scale", "deployment/shrink", "--replicas=1")
+		w.Eventually(t, func() error {
+			if pods := strings.Fields(w.Kubectl(t, "--namespace", w.inside, "get", "pods", "--selector", "app=shrink", "--output", "name")); len(pods) != 1 {
+				return fmt.Errorf("there are %v", pods)
+			}
+			return nil
+		})
 	}))
 }
 
