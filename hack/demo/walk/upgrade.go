@@ -111,7 +111,7 @@ func (w *walk) underLoad(ctx context.Context, version string, done func(context.
 	t := <-counted
 	evidence += fmt.Sprintf("\n%d requests at %d a second meanwhile, %d lost", t.Requests, upgradeRate, t.Errors)
 	if err == nil && t.Errors > 0 {
-		err = fmt.Errorf("lost requests: %s", t.FirstError)
+		err = fmt.Errorf("lost requests:\n%s", strings.Join(t.reasons, "\n"))
 	}
 	if err == nil && t.Requests == 0 {
 		err = errors.New("no request was sent")
@@ -119,14 +119,20 @@ func (w *walk) underLoad(ctx context.Context, version string, done func(context.
 	return strings.TrimSpace(evidence), err
 }
 
+// losses are what became of a load, with the time and reason of each loss.
+type losses struct {
+	Requests, Errors int
+	reasons          []string
+}
+
 // load sends requests through the gateway until ctx ends, and then says how
 // they went.
-func (w *walk) load(ctx context.Context) <-chan tally {
-	out := make(chan tally, 1)
+func (w *walk) load(ctx context.Context) <-chan losses {
+	out := make(chan losses, 1)
 	go func() {
 		var mu sync.Mutex
 		var wait sync.WaitGroup
-		var t tally
+		var t losses
 		tick := time.NewTicker(time.Second / upgradeRate)
 		defer tick.Stop()
 		for ctx.Err() == nil {
@@ -141,9 +147,7 @@ func (w *walk) load(ctx context.Context) <-chan tally {
 					t.Requests++
 					if err != nil {
 						t.Errors++
-						if t.FirstError == "" {
-							t.FirstError = time.Now().Format(time.TimeOnly) + " " + err.Error()
-						}
+						t.reasons = append(t.reasons, time.Now().Format(time.TimeOnly)+" "+err.Error())
 					}
 				})
 			}

@@ -86,14 +86,15 @@ spec:
 	w.WaitRollout(t, w.inside, "deployment/"+name)
 }
 
-// ways are those of load, to one Service. Streams that run are the server's to
-// end: one that exits at once cuts them, in a mesh or not.
+// ways are those of load, to one Service. Streams that run and connections that
+// are kept are the server's to end: one that exits at once cuts them, in a mesh
+// or not.
 func ways(name, stop string) []load {
 	out := []load{
-		{"http", name + ":8080"}, {"fresh", name + ":8080"}, {"grpc", name + ":8081"}, {"tcp", name + ":9001"}, {"kept", name + ":9001"},
+		{"http", name + ":8080"}, {"fresh", name + ":8080"}, {"grpc", name + ":8081"}, {"tcp", name + ":9001"},
 	}
 	if stop != "exit" {
-		out = append(out, load{"stream", name + ":8081"})
+		out = append(out, load{"stream", name + ":8081"}, load{"kept", name + ":9001"})
 	}
 	return out
 }
