@@ -145,6 +145,19 @@ func TestCanaryRestartsWhatMovesAndRollbackRestartsItBack(t *testing.T) {
 		}
 		return nil
 	})
+	if err := w.client.Get(w.ctx, client.ObjectKeyFromObject(cart), cart); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.setReady(w.ctx, cart, 1); err != nil {
+		t.Fatal(err)
+	}
+	w.give(cart, first)
+	w.eventually("nobody waits any more", func() error {
+		if u := w.get("prod").Status.Update; u == nil || u.Workloads == nil || u.Workloads.Waiting > 0 || u.Workloads.Total != 5 {
+			return fmt.Errorf("workloads are %+v", u.Workloads)
+		}
+		return nil
+	})
 	for _, f := range cart.ManagedFields {
 		if f.Manager == dataPlaneManager && strings.Contains(f.FieldsV1.GetRawString(), "replicas") {
 			t.Errorf("the restart manages %s", f.FieldsV1.GetRawString())

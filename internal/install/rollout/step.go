@@ -47,8 +47,8 @@ type state struct {
 	events []Event
 }
 
-// Next is the state that follows, and what is to be told of it. It takes one
-// step at most. A revision that failed, or is paused, stays so until the
+// Next is the state that follows, which shares nothing with the one before, and
+// what is to be told of it. It takes one step at most. A revision that failed, or is paused, stays so until the
 // MeshInstall has another generation. The error is a selector that cannot be read.
 func Next(in Input) (v1alpha1.MeshRevisionStatus, []Event, error) {
 	s := &state{Input: in, after: *in.Before.DeepCopy()}
@@ -56,16 +56,16 @@ func Next(in Input) (v1alpha1.MeshRevisionStatus, []Event, error) {
 	again := in.Before.ObservedGeneration != in.Generation
 	switch phase := in.Before.Phase; {
 	case phase == v1alpha1.RevisionActive && !again:
-		return in.Before, nil, nil
+		return *in.Before.DeepCopy(), nil, nil
 	case phase == v1alpha1.RevisionCanary && in.Before.Update != nil && in.Before.Result == nil:
 		s.measure()
 		s.judge()
 	case phase == v1alpha1.RevisionCanary && in.Before.Update != nil && again:
 		s.resume()
 	case phase == v1alpha1.RevisionCanary && in.Before.Update != nil:
-		return in.Before, nil, nil
+		return *in.Before.DeepCopy(), nil, nil
 	case phase == v1alpha1.RevisionFailed && !again:
-		return in.Before, nil, nil
+		return *in.Before.DeepCopy(), nil, nil
 	default:
 		s.begin()
 	}
