@@ -65,6 +65,8 @@ var rooms = map[string][]string{
 	"internal/install/apply":    {"internal/log", "internal/metrics"},
 	"internal/backup":           {"internal/ca/store"},
 	"internal/convert":          {"api/v1alpha1"},
+	"internal/check":            {"api/v1alpha1", "internal/install/plan"},
+	"internal/check":            {"api/v1alpha1", "internal/install/plan"},
 	"internal/install/rollout":  {"api/v1alpha1"},
 	"internal/version":          {},
 	"internal/metrics":          {},

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/meshwright/meshwright/internal/check"
 	"github.com/meshwright/meshwright/internal/mesh"
 )
 
@@ -34,6 +35,7 @@ type finding struct {
 type checkOptions struct {
 	files             []string
 	cluster           bool
+	before            bool
 	kubeconfig        string
 	kubeContext       string
 	namespace         string
@@ -45,20 +47,28 @@ type checkOptions struct {
 func checkCommand() *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
-		Use:   "check [-f FILE...] [--cluster]",
-		Short: "Name what is wrong with the mesh's objects, and what is not served",
-		Long: `Reads the objects as discovery does and prints each Problem with the object, the
-field, and what to do. Without -f it checks the cluster of the kubeconfig. With
--f it checks files by themselves, and with --cluster too it checks them as if
-they had been applied to the cluster.
+		Use:   "check [--pre | -f FILE... [--cluster]]",
+		Short: "Look at a cluster before or after installation, or at files",
+		Long: `Looks at the cluster of the kubeconfig: Kubernetes, custom resources, operator,
+mesh, injection, certificates, proxies, and the configuration in it. Each line is
+√ well, ‼ a warning or × a failure, with what is wrong and where more stands.
+--pre looks at what matters before the installation. Pods are created in a dry
+run only. The exit code is 1 if there is a failure, 2 if there is no cluster to
+ask.
 
-The exit code is 0 if there is nothing to say, 1 if there is, 2 if it could not
-be found out.`,
-		Example: `  meshwright check
+With -f it reads files as discovery does and prints each Problem with the object,
+the field, and what to do; with --cluster too as if they had been applied to the
+cluster. The exit code is 0 if there is nothing to say, 1 if there is, 2 if it
+could not be found out.`,
+		Example: `  meshwright check --pre
+  meshwright check
   meshwright check -f manifests/ -f route.yaml
   kustomize build . | meshwright check --cluster -f -`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if len(o.files) == 0 {
+				return o.checkCluster(c.Context(), c.OutOrStdout())
+			}
 			findings, err := o.check(c.Context(), c.InOrStdin())
 			if err == nil {
 				err = printFindings(c.OutOrStdout(), o.output, findings)
@@ -74,6 +84,8 @@ be found out.`,
 	}
 	f := c.Flags()
 	f.StringSliceVarP(&o.files, "filename", "f", nil, "file or folder of YAML or JSON to check; - is the standard input")
+	f.BoolVar(&o.before, "pre", false, "look at what matters before the installation")
+	c.MarkFlagsMutuallyExclusive("pre", "filename")
 	f.BoolVar(&o.cluster, "cluster", false, "check the files in the light of what the cluster holds")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; none means kubectl's own choice")
 	f.StringVar(&o.kubeContext, "context", "", "context of the kubeconfig")
@@ -85,10 +97,46 @@ be found out.`,
 	return c
 }
 
-// check finds the Problems of the files, or of the cluster if there are none.
+// checkCluster looks at a cluster and prints what was found.
+func (o *checkOptions) checkCluster(ctx context.Context, out io.Writer) error {
+	if !slices.Contains([]string{"table", "json", "yaml"}, o.output) {
+		return &ExitError{Code: 2, Err: fmt.Errorf("output %q is not one of table, json and yaml", o.output)}
+	}
+	facts, err := o.readFacts(ctx)
+	if err != nil {
+		return &ExitError{Code: 2, Err: err}
+	}
+	lines := check.After(facts)
+	if o.before {
+		lines = check.Before(facts)
+	}
+	switch o.output {
+	case "table":
+		err = check.Print(out, lines)
+	case "yaml":
+		var text []byte
+		if text, err = yaml.Marshal(lines); err == nil {
+			_, err = out.Write(text)
+		}
+	default:
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(lines)
+	}
+	if err != nil {
+		return &ExitError{Code: 2, Err: fmt.Errorf("write what was found: %w", err)}
+	}
+	if n := check.Failed(lines); n > 0 {
+		return &ExitError{Code: 1, Err: fmt.Errorf("%d failures", n)}
+	}
+	return nil
+}
+
+// check finds the Problems of the files.
 func (o *checkOptions) check(ctx context.Context, stdin io.Reader) ([]finding, error) {
 	var objects []checkedObject
-	if len(o.files) == 0 || o.cluster {
+	if o.cluster {
 		live, err := o.readCluster(ctx)
 		if err != nil {
 			return nil, err
@@ -103,11 +151,8 @@ func (o *checkOptions) check(ctx context.Context, stdin io.Reader) ([]finding, e
 		date(files, objects, time.Now())
 	}
 	objects = append(objects, files...)
-	findings := judge(o.clusterDomain, objects, len(o.files) == 0 || o.cluster)
-	if len(o.files) > 0 {
-		findings = slices.DeleteFunc(findings, func(f finding) bool { return f.File == "" })
-	}
-	return findings, nil
+	findings := judge(o.clusterDomain, objects, o.cluster)
+	return slices.DeleteFunc(findings, func(f finding) bool { return f.File == "" }), nil
 }
 
 // found is a row for a Problem.

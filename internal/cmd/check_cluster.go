@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/internal/mesh"
@@ -15,13 +16,22 @@ import (
 // checkTimeout bounds the first lists of a cluster.
 const checkTimeout = time.Minute
 
-// readCluster reads the cluster once, by the source that discovery uses.
-func (o *checkOptions) readCluster(ctx context.Context) ([]checkedObject, error) {
+// config leads to the cluster that is meant.
+func (o *checkOptions) config() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.kubeContext}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	return config, nil
+}
+
+// readCluster reads the cluster once, by the source that discovery uses.
+func (o *checkOptions) readCluster(ctx context.Context) ([]checkedObject, error) {
+	config, err := o.config()
+	if err != nil {
+		return nil, err
 	}
 	var out []checkedObject
 	var read bool

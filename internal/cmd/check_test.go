@@ -16,8 +16,8 @@ import (
 	"github.com/meshwright/meshwright/internal/test/apiserver"
 )
 
-// check runs the command and returns its exit code and output.
-func check(t *testing.T, stdin string, args ...string) (code int, out string) {
+// runCheck runs the command and returns its exit code and output.
+func runCheck(t *testing.T, stdin string, args ...string) (code int, out string) {
 	t.Helper()
 	root := Root()
 	var buffer bytes.Buffer
@@ -93,7 +93,7 @@ func TestCheckOfFiles(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, out := check(t, test.input, append(test.args, "-f", "-", "-o", "json")...)
+			code, out := runCheck(t, test.input, append(test.args, "-f", "-", "-o", "json")...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d: %s", code, test.code, out)
 			}
@@ -136,16 +136,16 @@ func TestCheckReadsFoldersAndPrintsATable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code, out := check(t, "", "-f", dir)
+	code, out := runCheck(t, "", "-f", dir)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 1 || len(lines) != 4 || !strings.HasPrefix(lines[0], "KIND ") ||
 		!strings.Contains(lines[1], "NOT ENFORCED") || !strings.HasPrefix(lines[2], "VirtualService        default/back     spec.http[0].fault ") {
 		t.Errorf("code %d\n%s", code, out)
 	}
-	if code, out := check(t, "", "-f", filepath.Join(dir, "none.yaml")); code != 2 || !strings.Contains(out, "none.yaml") {
+	if code, out := runCheck(t, "", "-f", filepath.Join(dir, "none.yaml")); code != 2 || !strings.Contains(out, "none.yaml") {
 		t.Errorf("a file that is not there: %d %s", code, out)
 	}
-	if code, out := check(t, "", "-f", dir, "-o", "xml"); code != 2 || !strings.Contains(out, "xml") {
+	if code, out := runCheck(t, "", "-f", dir, "-o", "xml"); code != 2 || !strings.Contains(out, "xml") {
 		t.Errorf("a format that is not there: %d %s", code, out)
 	}
 }
@@ -166,22 +166,22 @@ func TestCheckOfAClusterSeesObjectsInTheLightOfEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code, out := check(t, "", "--kubeconfig", server.Kubeconfig)
-	if code != 1 || !strings.Contains(out, "spec.http[0].route[0].destination") || !strings.Contains(out, "HostNotFound") {
+	code, out := runCheck(t, "", "--kubeconfig", server.Kubeconfig)
+	if code != 1 || !strings.Contains(out, "‼ no object is refused\n    VirtualService shop/back spec.http[0].route[0].destination.host: HostNotFound") || !strings.Contains(out, "× those of Meshwright are there") {
 		t.Errorf("code %d\n%s", code, out)
 	}
 	// The file brings the Service, and only files are spoken of.
 	service := "apiVersion: v1\nkind: Service\nmetadata: {name: back, namespace: shop}\nspec: {ports: [{name: http, port: 80}]}\n"
 	other := strings.ReplaceAll(goodRoute, "name: back,", "name: younger,")
-	code, out = check(t, service+"---"+other, "--kubeconfig", server.Kubeconfig, "--cluster", "-f", "-")
+	code, out = runCheck(t, service+"---"+other, "--kubeconfig", server.Kubeconfig, "--cluster", "-f", "-")
 	if lines := strings.Split(strings.TrimSpace(out), "\n"); code != 1 || len(lines) != 2 || !strings.Contains(lines[1], "HostClaimed") {
 		t.Errorf("code %d\n%s", code, out)
 	}
-	code, out = check(t, service, "--kubeconfig", server.Kubeconfig, "--cluster", "-f", "-")
+	code, out = runCheck(t, service, "--kubeconfig", server.Kubeconfig, "--cluster", "-f", "-")
 	if code != 0 || out != "" {
 		t.Errorf("code %d\n%s", code, out)
 	}
-	if code, _ := check(t, "", "--kubeconfig", filepath.Join(t.TempDir(), "none")); code != 2 {
+	if code, _ := runCheck(t, "", "--kubeconfig", filepath.Join(t.TempDir(), "none")); code != 2 {
 		t.Errorf("without a kubeconfig: code %d", code)
 	}
 }
