@@ -66,7 +66,6 @@ var rooms = map[string][]string{
 	"internal/backup":           {"internal/ca/store"},
 	"internal/convert":          {"api/v1alpha1"},
 	"internal/check":            {"api/v1alpha1", "internal/install/plan"},
-	"internal/check":            {"api/v1alpha1", "internal/install/plan"},
 	"internal/install/rollout":  {"api/v1alpha1"},
 	"internal/version":          {},
 	"internal/metrics":          {},
