@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -172,12 +171,9 @@ func (r *Reconciler) register(manager ctrl.Manager, roots cache.Cache) error {
 	b := ctrl.NewControllerManagedBy(manager).Named("meshinstall").
 		For(&v1alpha1.MeshInstall{}).
 		Owns(&v1alpha1.MeshRevision{}).
-		// When one goes, another may have the cluster.
-		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(predicate.Funcs{
-			CreateFunc:  func(event.CreateEvent) bool { return false },
-			UpdateFunc:  func(event.UpdateEvent) bool { return false },
-			GenericFunc: func(event.GenericEvent) bool { return false },
-		}))
+		// What one asks for may be another's.
+		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	if len(r.MeshNamespaces) > 0 {
 		b = b.WatchesRawSource(source.Kind[client.Object](roots, &corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls)))
 	}

@@ -112,7 +112,7 @@ func (r *Reconciler) waitForPods(ctx context.Context, s *scope) error {
 // certificate, the published root, leases. It goes on after what is forbidden.
 func (r *Reconciler) deleteLeftovers(ctx context.Context, s *scope) error {
 	var forbidden []error
-	leftovers, err := r.leftovers(ctx, s.install.Spec.Namespace)
+	leftovers, err := r.leftovers(ctx, s.install)
 	if apierrors.IsForbidden(err) {
 		forbidden = append(forbidden, err)
 	} else if err != nil {
@@ -132,12 +132,21 @@ func (r *Reconciler) deleteLeftovers(ctx context.Context, s *scope) error {
 }
 
 // leftovers are those with known names, even beside an error, and the leases.
-func (r *Reconciler) leftovers(ctx context.Context, mesh string) ([]client.Object, error) {
+// What is in another mesh's namespaces is not ours.
+func (r *Reconciler) leftovers(ctx context.Context, install *v1alpha1.MeshInstall) ([]client.Object, error) {
+	mesh := install.Spec.Namespace
+	others, err := r.otherNamespaces(ctx, install)
+	if err != nil {
+		return nil, err
+	}
 	var out []client.Object
 	for _, name := range operandSecrets {
 		out = append(out, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: mesh, Name: name}})
 	}
 	for _, namespace := range r.namespaces() {
+		if others[namespace] {
+			continue
+		}
 		out = append(out, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: operandRoot}})
 	}
 	leases := &metav1.PartialObjectMetadataList{}

@@ -47,9 +47,9 @@ func (r *Reconciler) stepsFor(install *v1alpha1.MeshInstall) []step {
 // objects, and then only a look at what they would change.
 func (r *Reconciler) planning() []step {
 	return []step{
-		{"claim", r.claim},
 		{"values", r.values},
 		{"render", r.render},
+		{"claim", r.claim},
 		{"permit", r.permit},
 		{"observe", r.observe},
 		{"path", r.path},
@@ -105,7 +105,7 @@ func Preview(ctx context.Context, config *rest.Config, image func(string) string
 		return nil, fmt.Errorf("read MeshInstall %s: %w", install.Name, err)
 	}
 	s := &scope{install: install, applier: r.applierFor(install), values: values}
-	steps := []step{{"claim", r.claim}, {"values", r.values}, {"render", r.render}, {"observe", r.observe}, {"path", r.path}, {"trust", r.trust}, {"preview", r.preview}}
+	steps := []step{{"values", r.values}, {"render", r.render}, {"claim", r.claim}, {"observe", r.observe}, {"path", r.path}, {"trust", r.trust}, {"preview", r.preview}}
 	err = classify(run(ctx, steps, s))
 	return s.planned, err
 }

@@ -31,9 +31,9 @@ const addressDeadline = 2 * time.Minute
 // steps is what is done for a MeshInstall that is wanted.
 func (r *Reconciler) steps() []step {
 	return []step{
-		{"claim", r.claim},
 		{"values", r.values},
 		{"render", r.render},
+		{"claim", r.claim},
 		{"permit", r.permit},
 		{"hold", r.hold},
 		{"unpublish", r.unpublish},
@@ -55,29 +55,6 @@ func (r *Reconciler) steps() []step {
 		{"judgeInstall", r.judgeInstall},
 		{"conclude", r.conclude},
 	}
-}
-
-// claim lets only the oldest MeshInstall have the cluster: each would answer
-// to the same labels of pods and namespaces.
-func (r *Reconciler) claim(ctx context.Context, s *scope) error {
-	var all v1alpha1.MeshInstallList
-	if err := r.Clients.Cached.List(ctx, &all); err != nil {
-		return fmt.Errorf("list MeshInstalls: %w", err)
-	}
-	for i := range all.Items {
-		if other := &all.Items[i]; older(other, s.install) {
-			return &Stalled{Reason: v1alpha1.ReasonAnotherMeshInstall,
-				Message: fmt.Sprintf("metadata.name: MeshInstall %s is older and has this cluster; delete one of the two", other.Name)}
-		}
-	}
-	return nil
-}
-
-func older(a, b *v1alpha1.MeshInstall) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.Name < b.Name
-	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
 // hold adds our finalizer, before anything is made. What was refused until

@@ -225,7 +225,7 @@ func TestNextMeshInstallGetsTheClusterWhenTheFirstGoes(t *testing.T) {
 	w.ready("a")
 	w.create("b", "  profile: minimal\n")
 	c := w.condition("b", v1alpha1.ConditionStalled, v1alpha1.ReasonAnotherMeshInstall)
-	if want := "metadata.name: MeshInstall a is older and has this cluster; delete one of the two"; c.Message != want {
+	if want := "spec.namespace: MeshInstall a is older and has namespace mesh-system; set another"; c.Message != want {
 		t.Errorf("message is %q, want %q", c.Message, want)
 	}
 	w.remove("a")

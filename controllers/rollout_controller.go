@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -28,7 +29,6 @@ import (
 )
 
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list
 // +kubebuilder:rbac:groups="",resources=pods,verbs=create;list
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions/debug,verbs=get
 
@@ -63,6 +63,8 @@ type rolloutScope struct {
 	// Set by find: the revision that the spec asks for, and that which serves;
 	// nil when there is none.
 	target, active *v1alpha1.MeshRevision
+	// Set by survey: the namespaces that belong to the mesh.
+	scope []metav1.PartialObjectMetadata
 	// Set by tell: the pods that came up without a sidecar.
 	unmeshed []metav1.PartialObjectMetadata
 	// Set by migrate, as far as it had to ask: whether restarts would help pods
@@ -104,6 +106,7 @@ func (r *Rollout) steps() []rolloutStep {
 	return []rolloutStep{
 		{"find", r.find},
 		{"settle", r.settle},
+		{"survey", r.survey},
 		{"tell", r.tell},
 		{"migrate", r.migrate},
 		{"wanted", r.wanted},
@@ -316,22 +319,28 @@ func (r *Rollout) register(manager ctrl.Manager) error {
 // systemNamespaces are never in a mesh.
 var systemNamespaces = []string{"kube-node-lease", "kube-public", "kube-system"}
 
+// survey finds the namespaces that belong to the mesh.
+func (r *Rollout) survey(ctx context.Context, s *rolloutScope) error {
+	selector, err := plan.ScopeOf(s.install.Spec)
+	if err != nil {
+		return errIdle // the Reconciler says what is wrong with the spec
+	}
+	s.scope, err = listNamespaces(ctx, r.Clients.Cached)
+	s.scope = slices.DeleteFunc(s.scope, func(n metav1.PartialObjectMetadata) bool { return !selector.Matches(labels.Set(n.Labels)) })
+	return err
+}
+
 // populate lists the namespaces of the mesh: those that opt in by label, and
 // those with a pod that has a proxy of one of its revisions.
 func (r *Rollout) populate(ctx context.Context, s *rolloutScope) error {
-	all := &metav1.PartialObjectMetadataList{}
-	all.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	if err := r.Clients.Live.List(ctx, all); err != nil {
-		return fmt.Errorf("list namespaces: %w", err)
-	}
 	pods, err := r.proxied(ctx, s.active.Name, s.target.Name)
 	if err != nil {
 		return err
 	}
 	mesh, gateways := s.plan.Namespaces()
 	own := slices.Concat([]string{mesh}, systemNamespaces, gateways)
-	for i := range all.Items {
-		n := &all.Items[i]
+	for i := range s.scope {
+		n := &s.scope[i]
 		has := slices.ContainsFunc(pods, func(p metav1.PartialObjectMetadata) bool { return p.Namespace == n.Name })
 		if slices.Contains(own, n.Name) || !n.DeletionTimestamp.IsZero() || !has && !s.optsIn(n.Labels) {
 			continue
@@ -343,12 +352,9 @@ func (r *Rollout) populate(ctx context.Context, s *rolloutScope) error {
 
 // optsIn reports whether the labels of a namespace ask for this mesh.
 func (s *rolloutScope) optsIn(labels map[string]string) bool {
+	tags := plan.TagsOf(s.install.Spec)
 	if injection, ok := labels["istio-injection"]; ok {
-		return injection == "enabled"
-	}
-	tags := s.install.Spec.Tags
-	if len(tags) == 0 {
-		tags = []string{"default"}
+		return injection == "enabled" && slices.Contains(tags, plan.DefaultTag)
 	}
 	return slices.Contains(append(slices.Clone(tags), s.active.Name, s.target.Name), labels["istio.io/rev"])
 }

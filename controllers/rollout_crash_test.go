@@ -25,7 +25,7 @@ func (w *world) turns(c client.Client, discovery Discovery, done func() bool) er
 	over := 0 // turns since it is done: what one decides last the other takes up
 	for range 60 {
 		w.tick(w.ctx, everything)
-		w.tickDiscovery(w.ctx)
+		w.tickDiscovery(w.ctx, "mesh-system")
 		result, err := r.Reconcile(w.ctx, request)
 		w.passed += result.RequeueAfter // it passes at once
 		if errors.Is(err, errKilled) {
@@ -50,7 +50,7 @@ func (w *world) turns(c client.Client, discovery Discovery, done func() bool) er
 // operators each of which dies at its first write.
 func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
 	w := newWorld(t)
-	w.Cleanup(w.removePods)
+	w.Cleanup(func() { w.removePods("mesh-system") })
 	w.namespace("dev", map[string]string{"tier": "dev"})
 	w.namespace("shop", nil)
 	discovery := &talk{}

@@ -107,8 +107,11 @@ func (s *rolloutScope) unsettled(now time.Time) string {
 }
 
 // wantedIn is the revision whose proxy the pods of a namespace are to have, and
-// empty where they are left alone for now.
+// empty where they are left alone: for now, or because it is not of this mesh.
 func (s *rolloutScope) wantedIn(namespace string) string {
+	if !slices.ContainsFunc(s.scope, func(n metav1.PartialObjectMetadata) bool { return n.Name == namespace }) {
+		return ""
+	}
 	if s.target == nil || s.target.Status.Phase != v1alpha1.RevisionCanary {
 		return s.active.Name
 	}

@@ -48,34 +48,38 @@ var refusing = cache.ProxyState{
 }
 
 // runDiscovery keeps a ready pod for each Deployment of discovery until the
-// test ends.
-func (w *world) runDiscovery() {
+// test ends, in mesh-system and further namespaces.
+func (w *world) runDiscovery(namespaces ...string) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			w.tickDiscovery(ctx)
+			for _, namespace := range append(namespaces, "mesh-system") {
+				w.tickDiscovery(ctx, namespace)
+			}
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()
 	w.Cleanup(func() {
 		cancel()
 		<-done
-		w.removePods()
+		w.removePods(append(namespaces, "mesh-system")...)
 	})
 }
 
-func (w *world) removePods() {
-	_ = w.client.DeleteAllOf(w.ctx, &corev1.Pod{}, client.InNamespace("mesh-system"), client.GracePeriodSeconds(0))
+func (w *world) removePods(namespaces ...string) {
+	for _, namespace := range namespaces {
+		_ = w.client.DeleteAllOf(w.ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))
+	}
 }
 
-func (w *world) tickDiscovery(ctx context.Context) {
+func (w *world) tickDiscovery(ctx context.Context, namespace string) {
 	var deployments appsv1.DeploymentList
-	_ = w.client.List(ctx, &deployments, client.InNamespace("mesh-system"), client.MatchingLabels{plan.LabelComponent: "discovery"})
+	_ = w.client.List(ctx, &deployments, client.InNamespace(namespace), client.MatchingLabels{plan.LabelComponent: "discovery"})
 	var pods corev1.PodList
-	_ = w.client.List(ctx, &pods, client.InNamespace("mesh-system"))
+	_ = w.client.List(ctx, &pods, client.InNamespace(namespace))
 	for i := range pods.Items {
 		if !slices.ContainsFunc(deployments.Items, func(d appsv1.Deployment) bool { return d.Name == pods.Items[i].Name }) {
 			_ = w.client.Delete(ctx, &pods.Items[i], client.GracePeriodSeconds(0))
@@ -83,7 +87,7 @@ func (w *world) tickDiscovery(ctx context.Context) {
 	}
 	for _, d := range deployments.Items {
 		if !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Name == d.Name }) {
-			_ = w.runPod(ctx, "mesh-system", d.Name, d.Spec.Template.Labels)
+			_ = w.runPod(ctx, namespace, d.Name, d.Spec.Template.Labels)
 		}
 	}
 }

@@ -64,7 +64,8 @@ const (
 	// ReasonNamespaceNotPrepared : a namespace is named in which the operator
 	// was given no rights.
 	ReasonNamespaceNotPrepared = "NamespaceNotPrepared"
-	// ReasonAnotherMeshInstall : an older MeshInstall has this cluster.
+	// ReasonAnotherMeshInstall : an older MeshInstall has a tag or a namespace
+	// that this one asks for.
 	ReasonAnotherMeshInstall = "AnotherMeshInstall"
 	// ReasonObjectConflict : an object that we would create exists and belongs
 	// to somebody else.

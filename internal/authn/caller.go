@@ -30,10 +30,13 @@ type Peers struct {
 	TrustDomain string
 	// Tokens reviews bearer tokens.
 	Tokens *Tokens
+	// InScope says which namespaces' callers are answered; nil means all.
+	InScope func(namespace string) bool
 }
 
 // ByCertificate is the caller by its SVID, which the TLS handshake has verified
-// (ServerTLS). Errors are gRPC statuses: Unauthenticated.
+// (ServerTLS). Errors are gRPC statuses: Unauthenticated, or PermissionDenied
+// for one of a namespace out of scope.
 func (p *Peers) ByCertificate(ctx context.Context) (Caller, error) {
 	cert := verifiedCertificate(ctx)
 	if cert == nil {
@@ -43,13 +46,20 @@ func (p *Peers) ByCertificate(ctx context.Context) (Caller, error) {
 	if err != nil {
 		return Caller{}, status.Error(codes.Unauthenticated, err.Error())
 	}
-	return Caller{ID: id}, nil
+	return Caller{ID: id}, p.inScope(id)
+}
+
+func (p *Peers) inScope(id spiffe.ID) error {
+	if p.InScope == nil || p.InScope(id.Namespace) {
+		return nil
+	}
+	return status.Errorf(codes.PermissionDenied, "namespace %s does not belong to this mesh: spec.scope of its MeshInstall does not select it", id.Namespace)
 }
 
 // ByTokenOrCertificate is the caller by its bearer token if it sent one, else
 // by its SVID. A bad token is refused even beside a good certificate. Errors
-// are gRPC statuses: Unauthenticated, or Unavailable if the API server does not
-// answer, when asking again makes sense.
+// are gRPC statuses: those of ByCertificate, or Unavailable if the API server
+// does not answer, when asking again makes sense.
 func (p *Peers) ByTokenOrCertificate(ctx context.Context) (Caller, error) {
 	token, ok := bearer(metadata.ValueFromIncomingContext(ctx, "authorization"))
 	if !ok {
@@ -63,7 +73,7 @@ func (p *Peers) ByTokenOrCertificate(ctx context.Context) (Caller, error) {
 		return Caller{}, status.Error(codes.Unavailable, err.Error())
 	}
 	caller.ID.TrustDomain = p.TrustDomain
-	return caller, nil
+	return caller, p.inScope(caller.ID)
 }
 
 func (p *Peers) identity(cert *x509.Certificate) (spiffe.ID, error) {

@@ -153,8 +153,12 @@ func (d *discovery) connect() error {
 		Log: d.log.WithName("push"), Registry: d.registry,
 	})
 	d.engine.Apply([]mesh.Change{{Key: mesh.ConfigKey, Value: d.file.config()}})
+	scope, err := d.file.scope()
+	if err != nil {
+		return err
+	}
 	d.source, err = source.New(source.Config{
-		REST: d.rest, ClusterDomain: d.file.ClusterDomain, CredentialNamespaces: d.file.GatewayNamespaces,
+		REST: d.rest, ClusterDomain: d.file.ClusterDomain, CredentialNamespaces: d.file.GatewayNamespaces, Scope: scope,
 		Sink: source.SinkFunc(d.apply), Log: d.log.WithName("source"),
 	})
 	if err != nil {
@@ -192,6 +196,7 @@ func (d *discovery) identity(ctx context.Context) (*identity, error) {
 		TrustDomain: d.file.TrustDomain, ClusterDomain: d.file.ClusterDomain,
 		Namespace: d.flags.namespace, ServiceAccount: envOr("SERVICE_ACCOUNT", "meshwright-discovery"),
 		Services: discoveryServices, BundleNamespaces: namespaces, Life: server.DefaultLife,
+		InScope: d.source.InScope,
 	})
 	if err != nil {
 		return nil, err

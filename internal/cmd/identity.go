@@ -22,7 +22,7 @@ import (
 	"github.com/meshwright/meshwright/internal/spiffe"
 )
 
-// identityOptions are what discovery's keeping of keys depends on; all are
+// identityOptions are what discovery's keeping of keys depends on; all but InScope are
 // required.
 type identityOptions struct {
 	// TrustDomain and ClusterDomain are the mesh's.
@@ -35,6 +35,8 @@ type identityOptions struct {
 	BundleNamespaces []string
 	// Life is that of an SVID.
 	Life time.Duration
+	// InScope says whose callers are answered; nil means all.
+	InScope func(namespace string) bool
 }
 
 // discoveryServices are the names of discovery's certificate. The Services of
@@ -68,7 +70,7 @@ func newIdentity(ctx context.Context, client kubernetes.Interface, o identityOpt
 		store: store.New(store.Config{
 			Client: client, Namespace: o.Namespace, BundleNamespaces: o.BundleNamespaces, TrustDomain: o.TrustDomain, Now: time.Now,
 		}),
-		peers: &authn.Peers{TrustDomain: o.TrustDomain, Tokens: authn.NewTokens(client, authn.AudienceCA)},
+		peers: &authn.Peers{TrustDomain: o.TrustDomain, Tokens: authn.NewTokens(client, authn.AudienceCA), InScope: o.InScope},
 		debug: authn.NewDebug(client),
 	}
 	set, err := id.store.Ensure(ctx)

@@ -27,17 +27,20 @@ import (
 func TestWorkloadBuysItsCertificate(t *testing.T) {
 	t.Parallel()
 	client := kubernetes.NewForConfigOrDie(apiserver.Start(t).Config)
-	for _, name := range []string{"mesh-system", "shop"} {
+	for _, name := range []string{"mesh-system", "shop", "elsewhere"} {
 		if _, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := client.CoreV1().ServiceAccounts("shop").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "back"}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"shop", "elsewhere"} {
+		if _, err := client.CoreV1().ServiceAccounts(name).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "back"}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	id, err := newIdentity(t.Context(), client, identityOptions{
 		TrustDomain: "cluster.local", ClusterDomain: "cluster.local", Namespace: "mesh-system", ServiceAccount: "meshwright-discovery",
 		Services: discoveryServices, BundleNamespaces: []string{"mesh-system"}, Life: 24 * time.Hour,
+		InScope: func(namespace string) bool { return namespace != "elsewhere" },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,10 +69,15 @@ func TestWorkloadBuysItsCertificate(t *testing.T) {
 		"not with another token":          {audience: "vault", id: spiffe.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "back"}, err: "Unauthenticated"},
 		"not somebody else's":             {audience: authn.AudienceCA, id: spiffe.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "front"}, err: "PermissionDenied"},
 		"not one of another trust domain": {audience: authn.AudienceCA, id: spiffe.ID{TrustDomain: "other", Namespace: "shop", ServiceAccount: "back"}, err: "PermissionDenied"},
+		"not one out of the mesh's scope": {audience: authn.AudienceCA, id: spiffe.ID{TrustDomain: "cluster.local", Namespace: "elsewhere", ServiceAccount: "back"}, err: "namespace elsewhere does not belong to this mesh"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			token, err := client.CoreV1().ServiceAccounts("shop").CreateToken(t.Context(), "back", &authenticationv1.TokenRequest{
+			namespace := "shop"
+			if tc.id.Namespace == "elsewhere" {
+				namespace = tc.id.Namespace
+			}
+			token, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), "back", &authenticationv1.TokenRequest{
 				Spec: authenticationv1.TokenRequestSpec{Audiences: []string{tc.audience}},
 			}, metav1.CreateOptions{})
 			if err != nil {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/mesh"
+	"github.com/meshwright/meshwright/internal/source"
 )
 
 // meshFile is the file of --mesh-config, which the operator writes.
@@ -22,6 +24,10 @@ type meshFile struct {
 	RootNamespaces        []string `json:"rootNamespaces"`
 	// GatewayNamespaces are those whose TLS Secrets discovery may read.
 	GatewayNamespaces []string `json:"gatewayNamespaces"`
+	// DiscoverySelectors select the namespaces that belong to the mesh beside
+	// RootNamespaces, as Istio's do; one that matches is enough. Without any all
+	// belong to it.
+	DiscoverySelectors []metav1.LabelSelector `json:"discoverySelectors"`
 }
 
 // readMeshFile reads the file strictly; "" gives Istio's defaults.
@@ -51,6 +57,19 @@ func readMeshFile(path string) (meshFile, error) {
 		return f, fmt.Errorf("%s: outboundTrafficPolicy is AllowAny or RegistryOnly, not %q", path, f.OutboundTrafficPolicy)
 	}
 	return f, nil
+}
+
+// scope is the part of the cluster that the file gives to the mesh.
+func (f meshFile) scope() (source.Scope, error) {
+	s := source.Scope{Own: append([]string{f.RootNamespace}, f.RootNamespaces...)}
+	for i := range f.DiscoverySelectors {
+		selector, err := metav1.LabelSelectorAsSelector(&f.DiscoverySelectors[i])
+		if err != nil {
+			return s, fmt.Errorf("read discoverySelectors[%d] of the mesh configuration: %w", i, err)
+		}
+		s.Selectors = append(s.Selectors, selector)
+	}
+	return s, nil
 }
 
 // config is the file as a value of the mesh.

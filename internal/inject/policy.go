@@ -78,13 +78,14 @@ func conditions() []Expression {
 }
 
 // asked is Istio's precedence of labels: the namespace's before the pod's,
-// istio-injection before istio.io/rev.
+// istio-injection before istio.io/rev. What names no revision means the tag
+// default.
 func asked() string {
 	return fmt.Sprintf(`[%s].all(ns,
-  'istio-injection' in ns ? ns['istio-injection'] == 'enabled' :
+  'istio-injection' in ns ? ns['istio-injection'] == 'enabled' && 'default' in %[3]s :
   %[2]s in ns ? string(ns[%[2]s]) in %[3]s :
   %[2]s in variables.labels ? string(variables.labels[%[2]s]) in %[3]s :
-  variables.labels[?%[4]s].orValue('') == 'true')`,
+  variables.labels[?%[4]s].orValue('') == 'true' && 'default' in %[3]s)`,
 		orEmpty("namespaceObject.metadata", "labels"), quoteCEL(label.IoIstioRev.Name), input("answers"), quoteCEL(label.SidecarInject.Name))
 }
 

@@ -173,7 +173,7 @@ func (s *Source) startKind(ctx context.Context, kind istio.Kind) (runningKind, e
 	}
 	resource := schema.GroupVersionResource{Group: kind.Group, Version: version, Resource: kind.Resource}
 	ctx, stop := context.WithCancel(ctx)
-	f := newFeed(kind.Resource+"."+kind.Group, s.config.ClusterDomain, s.queue, s.log)
+	f := newFeed(kind.Resource+"."+kind.Group, s.config.ClusterDomain, s.fence, s.log)
 	s.queue.wait(f.name)
 	s.log.Info("Kind is there", log.Kind, kind.Kind, log.Version, version)
 	lw, expected := s.dynamicListWatch(resource), runtime.Object(&unstructured.Unstructured{})

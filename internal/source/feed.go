@@ -23,7 +23,7 @@ type feed struct {
 	// Set by newFeed and read-only afterwards.
 	name   string
 	domain string
-	queue  *queue
+	out    *fence
 	log    logr.Logger
 	// kind is that of bare metadata, which does not say it itself.
 	kind schema.GroupVersionKind
@@ -36,9 +36,9 @@ type feed struct {
 	closed bool
 }
 
-func newFeed(name, domain string, q *queue, l logr.Logger) *feed {
+func newFeed(name, domain string, out *fence, l logr.Logger) *feed {
 	return &feed{
-		name: name, domain: domain, queue: q, log: l,
+		name: name, domain: domain, out: out, log: l,
 		versions: map[mesh.Key]string{}, named: map[mesh.Key]string{},
 	}
 }
@@ -144,7 +144,7 @@ func (f *feed) Replace(list []any, _ string) error {
 			f.remove(key)
 		}
 	}
-	f.queue.listed(f.name)
+	f.out.queue.listed(f.name)
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (f *feed) close() {
 		f.remove(key)
 	}
 	f.closed = true
-	f.queue.listed(f.name)
+	f.out.queue.listed(f.name)
 }
 
 func (f *feed) put(it *item) {
@@ -169,7 +169,7 @@ func (f *feed) put(it *item) {
 	}
 	f.versions[key] = it.ResourceVersion
 	f.tell(it)
-	f.queue.add(it.event)
+	f.out.add(it.event)
 }
 
 func (f *feed) remove(key mesh.Key) {
@@ -178,7 +178,7 @@ func (f *feed) remove(key mesh.Key) {
 	}
 	delete(f.versions, key)
 	delete(f.named, key)
-	f.queue.add(Event{Key: key, Gone: true})
+	f.out.add(Event{Key: key, Gone: true})
 }
 
 // run reads the kind until ctx ends.

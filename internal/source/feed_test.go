@@ -19,7 +19,7 @@ func node(name, version, zone string) *corev1.Node {
 func TestARelistHandsOnOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
 	q := newQueue("nodes", "others")
-	f := newFeed("nodes", "cluster.local", q, logr.Discard())
+	f := newFeed("nodes", "cluster.local", newFence(Scope{}, q), logr.Discard())
 	key := func(name string) mesh.Key { return mesh.Key{Kind: mesh.KindNode, Name: name} }
 	must := func(err error) {
 		t.Helper()
@@ -63,7 +63,7 @@ func TestARelistHandsOnOnlyWhatDiffers(t *testing.T) {
 func TestAnObjectThatBreaksIngestIsLeftOut(t *testing.T) {
 	t.Parallel()
 	q := newQueue()
-	f := newFeed("nodes", "cluster.local", q, logr.Discard())
+	f := newFeed("nodes", "cluster.local", newFence(Scope{}, q), logr.Discard())
 	var broken *corev1.Node
 	if err := f.Replace([]any{broken, node("a", "1", "x")}, "1"); err != nil {
 		t.Fatal(err)

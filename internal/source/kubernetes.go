@@ -76,7 +76,7 @@ func clientset(config *rest.Config) (kubernetes.Interface, error) {
 
 func (s *Source) runBuiltins(ctx context.Context) {
 	for _, b := range s.builtins {
-		f := newFeed(b.name, s.config.ClusterDomain, s.queue, s.log)
+		f := newFeed(b.name, s.config.ClusterDomain, s.fence, s.log)
 		lw := b.listerWatcher(func(err error) {
 			s.log.Error(err, "Kind may not be read", log.Kind, b.name)
 			if b.optional {

@@ -23,6 +23,8 @@ type Config struct {
 	// CredentialNamespaces are the namespaces whose TLS Secrets are read: those
 	// of gateways.
 	CredentialNamespaces []string
+	// Scope says of which namespaces anything is handed on.
+	Scope Scope
 	// Sink takes the events.
 	Sink Sink
 	Log  logr.Logger
@@ -34,6 +36,7 @@ type Source struct {
 	config    Config
 	log       logr.Logger
 	queue     *queue
+	fence     *fence
 	builtins  []builtin
 	discovery discovery.DiscoveryInterface
 	dynamic   dynamic.Interface
@@ -69,7 +72,11 @@ func New(config Config) (*Source, error) {
 	for _, b := range s.builtins {
 		waitFor = append(waitFor, b.name)
 	}
+	if len(config.Scope.Selectors) > 0 {
+		waitFor = append(waitFor, namespaceFeed)
+	}
 	s.queue = newQueue(waitFor...)
+	s.fence = newFence(config.Scope, s.queue)
 	return s, nil
 }
 
@@ -77,6 +84,7 @@ func New(config Config) (*Source, error) {
 func (s *Source) Run(ctx context.Context) error {
 	// client-go logs by what the context brings.
 	ctx = logr.NewContext(ctx, s.log)
+	s.runFence(ctx)
 	s.runBuiltins(ctx)
 	s.group.Go(func() { s.runIstio(ctx) })
 	s.queue.run(ctx, s.config.Sink)

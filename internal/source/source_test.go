@@ -129,10 +129,16 @@ func gone(_ source.Event, there bool) bool { return !there }
 // start runs a source until the test ends, and waits for its first batch.
 func start(t *testing.T, config *rest.Config, credentialNamespaces ...string) *world {
 	t.Helper()
+	w, _ := startWith(t, source.Config{REST: config, CredentialNamespaces: credentialNamespaces})
+	return w
+}
+
+// startWith runs a source with a configuration.
+func startWith(t *testing.T, config source.Config) (*world, *source.Source) {
+	t.Helper()
 	w := &world{objects: map[mesh.Key]source.Event{}, counts: map[mesh.Key]int{}}
-	s, err := source.New(source.Config{
-		REST: config, ClusterDomain: "cluster.local", CredentialNamespaces: credentialNamespaces, Sink: w, Log: w.log(),
-	})
+	config.ClusterDomain, config.Sink, config.Log = "cluster.local", w, w.log()
+	s, err := source.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +155,7 @@ func start(t *testing.T, config *rest.Config, credentialNamespaces ...string) *w
 		}
 	})
 	eventually(t, s.Ready)
-	return w
+	return w, s
 }
 
 func kubernetes(t *testing.T, s *apiserver.Server) client.Client {

@@ -112,6 +112,49 @@ func TestTheChartsSelectors(t *testing.T) {
 	}
 }
 
+// A mesh beside others: it is asked about its own namespaces alone, and about
+// those that name no revision only if it has the tag default.
+func TestTheChartsSelectorsInAMeshBesideOthers(t *testing.T) {
+	t.Parallel()
+	type set = map[string]string
+	p, err := plan.New(plan.Input{Install: "blue", Spec: v1alpha1.MeshInstallSpec{
+		Version: "v0.1.0", Namespace: "mesh-blue", Tags: []string{"blue"},
+		Scope: &v1alpha1.Scope{NamespaceSelector: &metav1.LabelSelector{MatchLabels: set{"team": "blue"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config admissionregistrationv1.MutatingWebhookConfiguration
+	find(t, p.Door(plan.Everywhere), "MutatingWebhookConfiguration", "injector", &config)
+	for name, tc := range map[string]struct {
+		namespace, pod set
+		want           bool
+	}{
+		"the namespace names the tag":                    {namespace: set{"team": "blue", "istio.io/rev": "blue"}, want: true},
+		"a pod names the tag":                            {namespace: set{"team": "blue"}, pod: set{"istio.io/rev": "blue"}, want: true},
+		"a namespace of another team":                    {namespace: set{"team": "red", "istio.io/rev": "blue"}},
+		"a namespace of no team":                         {namespace: set{"istio.io/rev": p.Revision}},
+		"a pod in a namespace of another team":           {namespace: set{"team": "red"}, pod: set{"istio.io/rev": "blue"}},
+		"enabled means default, which is another's":      {namespace: set{"team": "blue", "istio-injection": "enabled"}},
+		"a pod that opts in means default, too":          {namespace: set{"team": "blue"}, pod: set{"sidecar.istio.io/inject": "true"}},
+		"enabled wins over the tag, and means default":   {namespace: set{"team": "blue", "istio-injection": "enabled", "istio.io/rev": "blue"}},
+		"a pod that opts in and names the tag is blue's": {namespace: set{"team": "blue"}, pod: set{"istio.io/rev": "blue", "sidecar.istio.io/inject": "true"}, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked []string
+			for _, w := range config.Webhooks {
+				if matches(t, w.NamespaceSelector, tc.namespace) && matches(t, w.ObjectSelector, tc.pod) {
+					asked = append(asked, w.Name)
+				}
+			}
+			if len(asked) > 1 || len(asked) == 1 != tc.want {
+				t.Errorf("asked by %v, want one: %t", asked, tc.want)
+			}
+		})
+	}
+}
+
 func matches(t *testing.T, selector *metav1.LabelSelector, set labels.Set) bool {
 	t.Helper()
 	s, err := metav1.LabelSelectorAsSelector(selector)

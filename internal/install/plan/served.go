@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"slices"
-
 	"github.com/meshwright/meshwright/api/v1alpha1"
 )
 
@@ -12,9 +10,7 @@ var unserved = []struct {
 	field string
 	asked func(*v1alpha1.MeshInstallSpec) bool
 }{
-	{"spec.scope", func(s *v1alpha1.MeshInstallSpec) bool { return s.Scope != nil }},
 	{"spec.deletion", func(s *v1alpha1.MeshInstallSpec) bool { return s.Deletion != nil }},
-	{"spec.tags", func(s *v1alpha1.MeshInstallSpec) bool { return s.Tags != nil && !slices.Contains(s.Tags, "default") }},
 	{"spec.update.dataPlane.restart", func(s *v1alpha1.MeshInstallSpec) bool {
 		return s.Update != nil && s.Update.DataPlane != nil && s.Update.DataPlane.Restart != nil && *s.Update.DataPlane.Restart == v1alpha1.RestartEvict
 	}},

@@ -74,9 +74,7 @@ func TestUpdateIsTheSpecOverItsProfile(t *testing.T) {
 
 func TestWishesThatAreNotServedAreRefusedByName(t *testing.T) {
 	cases := map[string]string{
-		"  scope: {}\n":                             "spec.scope",
 		"  deletion: {policy: Orphan}\n":            "spec.deletion",
-		"  tags: [stable]\n":                        "spec.tags",
 		"  update: {dataPlane: {restart: Evict}}\n": "spec.update.dataPlane.restart",
 		"  update: {retainOld: 1h}\n":               "spec.update.retainOld",
 		"  update: {revisionHistoryLimit: 1}\n":     "spec.update.revisionHistoryLimit",

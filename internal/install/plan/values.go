@@ -51,8 +51,14 @@ func resolve(in Input) (map[string]any, error) {
 		return nil, err
 	}
 	delete(values, updateKey)
+	if err := checkTags(in.Install, spec.Tags); err != nil {
+		return nil, err
+	}
 	if len(spec.Tags) > 0 {
 		values["tags"] = anys(slices.Sorted(slices.Values(spec.Tags)))
+	}
+	if err := setScope(values, spec); err != nil {
+		return nil, err
 	}
 	values["install"] = in.Install
 	values["namespace"] = spec.Namespace

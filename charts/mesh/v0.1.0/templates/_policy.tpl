@@ -25,10 +25,10 @@
 - name: asked
   expression: |-
     [has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels : {}].all(ns,
-      'istio-injection' in ns ? ns['istio-injection'] == 'enabled' :
+      'istio-injection' in ns ? ns['istio-injection'] == 'enabled' && 'default' in variables.answers :
       "istio.io/rev" in ns ? string(ns["istio.io/rev"]) in variables.answers :
       "istio.io/rev" in variables.labels ? string(variables.labels["istio.io/rev"]) in variables.answers :
-      variables.labels[?"sidecar.istio.io/inject"].orValue('') == 'true')
+      variables.labels[?"sidecar.istio.io/inject"].orValue('') == 'true' && 'default' in variables.answers)
 - name: owners
   expression: |-
     (has(object.metadata.ownerReferences) ? object.metadata.ownerReferences.filter(o, has(o.controller) && o.controller) : [])

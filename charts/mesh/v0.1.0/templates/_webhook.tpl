@@ -1,4 +1,4 @@
-{{/* What the four webhooks have in common. */}}
+{{/* What the webhooks have in common. */}}
 {{- define "mesh.webhook" -}}
 admissionReviewVersions: [v1]
 clientConfig:
@@ -22,4 +22,12 @@ timeoutSeconds: 10
 {{/* Namespaces without which a cluster or a mesh does not start. */}}
 {{- define "mesh.notInjected" -}}
 - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-node-lease, kube-public, kube-system, {{ .Values.namespace }}]}
+{{- end -}}
+
+{{/* Of the others, those that belong to the mesh. */}}
+{{- define "mesh.injected" -}}
+{{ include "mesh.notInjected" . }}
+{{- range .Values.scope }}
+- {{ toJson . }}
+{{- end }}
 {{- end -}}

@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/plan"
+)
+
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+
+// claim lets each tag and each namespace belong to one MeshInstall, the oldest
+// that asks for it. It is asked again when a MeshInstall or a label of a
+// namespace changes.
+func (r *Reconciler) claim(ctx context.Context, s *scope) error {
+	var all v1alpha1.MeshInstallList
+	if err := r.Clients.Cached.List(ctx, &all); err != nil {
+		return fmt.Errorf("list MeshInstalls: %w", err)
+	}
+	elders := slices.DeleteFunc(all.Items, func(other v1alpha1.MeshInstall) bool { return !older(&other, s.install) })
+	if len(elders) == 0 {
+		return nil
+	}
+	slices.SortFunc(elders, func(a, b v1alpha1.MeshInstall) int { return strings.Compare(a.Name, b.Name) })
+	own := plan.ClaimOf(s.install.Name, s.install.Spec)
+	own.Mesh, own.Gateways = s.target.Namespaces()
+	// Not cached: what is decided on an old label would be made and left.
+	list, err := listNamespaces(ctx, r.Clients.Live)
+	if err != nil {
+		return err
+	}
+	namespaces := map[string]labels.Set{}
+	for i := range list {
+		namespaces[list[i].Name] = list[i].Labels
+	}
+	for _, other := range elders {
+		if err := own.Beside(plan.ClaimOf(other.Name, other.Spec), namespaces); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// older orders MeshInstalls by age, and those of one second by name.
+func older(a, b *v1alpha1.MeshInstall) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// otherNamespaces are those in which MeshInstalls that are installed beside this
+// one have a control plane or gateways.
+func (r *Reconciler) otherNamespaces(ctx context.Context, install *v1alpha1.MeshInstall) (map[string]bool, error) {
+	var all v1alpha1.MeshInstallList
+	if err := r.Clients.Cached.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("list MeshInstalls: %w", err)
+	}
+	out := map[string]bool{}
+	for i := range all.Items {
+		other := &all.Items[i]
+		if other.Name == install.Name || !controllerutil.ContainsFinalizer(other, Finalizer) {
+			continue
+		}
+		c := plan.ClaimOf(other.Name, other.Spec)
+		for _, namespace := range append(c.Gateways, c.Mesh) {
+			out[namespace] = true
+		}
+	}
+	return out, nil
+}
+
+// listNamespaces lists the cluster's namespaces, without what they say of
+// themselves beside their metadata.
+func listNamespaces(ctx context.Context, reader client.Reader) ([]metav1.PartialObjectMetadata, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := reader.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	return list.Items, nil
+}
+
+// rivals are all MeshInstalls where there are several: what one of them asks
+// for may be another's.
+func (r *Reconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
+	if all := r.allInstalls(ctx, o); len(all) > 1 {
+		return all
+	}
+	return nil
+}
