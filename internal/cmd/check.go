@@ -38,6 +38,7 @@ type checkOptions struct {
 	before            bool
 	kubeconfig        string
 	kubeContext       string
+	install           string
 	namespace         string
 	clusterDomain     string
 	gatewayNamespaces []string
@@ -89,6 +90,7 @@ could not be found out.`,
 	f.BoolVar(&o.cluster, "cluster", false, "check the files in the light of what the cluster holds")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; none means kubectl's own choice")
 	f.StringVar(&o.kubeContext, "context", "", "context of the kubeconfig")
+	f.StringVar(&o.install, "install", "", "name of the MeshInstall whose part of the cluster is looked at, where there are several")
 	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of objects in files that name none")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "the cluster's DNS suffix")
 	f.StringSliceVar(&o.gatewayNamespaces, "gateway-namespaces", []string{"mesh-system", "mesh-ingress", "mesh-egress"},

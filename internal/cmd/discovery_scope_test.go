@@ -11,8 +11,7 @@ import (
 	"github.com/meshwright/meshwright/internal/translate/resource"
 )
 
-// teamsOfACluster are two namespaces with a Service each, and a route of red's
-// that no blue proxy must see.
+// teamsOfACluster are two namespaces with a Service each.
 const teamsOfACluster = `
 apiVersion: v1
 kind: Namespace
@@ -31,11 +30,6 @@ apiVersion: v1
 kind: Service
 metadata: {name: back, namespace: rose}
 spec: {clusterIP: 10.0.0.20, ports: [{name: http, port: 8080}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: all, namespace: rose}
-spec: {hosts: [back], http: [{route: [{destination: {host: front.sky.svc.cluster.local}}]}]}
 `
 
 // homes are the namespaces of the Services for which an Envoy holds clusters.
@@ -54,6 +48,7 @@ func TestTwoDiscoveriesShareACluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "mesh-blue", "mesh-red")
 	c.apply(t, teamsOfACluster)
+	c.apply(t, lonelyRoute)
 	start := func(team, node string) (*running, *envoy) {
 		file := filepath.Join(t.TempDir(), team+".yaml")
 		text := "rootNamespace: mesh-" + team + "\nrootNamespaces: [mesh-" + team + "]\ndiscoverySelectors:\n- matchLabels: {team: " + team + "}\n"

@@ -183,7 +183,7 @@ func (g *gatherer) events(ctx context.Context) error {
 // proxies are those that discovery has, as meshwright proxies -o json says it.
 func (g *gatherer) proxies(ctx context.Context) error {
 	reader := &discoveryReader{client: g.client, forward: forwarder(g.config, g.client)}
-	rows, err := reader.read(ctx, "")
+	rows, err := reader.read(ctx, "", "")
 	g.failed("ask discovery for its proxies", err)
 	raw, err := json.MarshalIndent(proxyList{Items: newest(rows)}, "", "  ")
 	if err != nil {

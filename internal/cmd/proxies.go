@@ -24,6 +24,7 @@ type proxiesOptions struct {
 	kubeconfig    string
 	kubeContext   string
 	meshNamespace string
+	install       string
 	namespace     string
 	allNamespaces bool
 	address       string
@@ -72,13 +73,15 @@ and create serviceaccounts/token there may look. With --address it asks one
 discovery on this machine that serves without authentication instead.`,
 		Example: `  meshwright proxies
   meshwright proxies front-7d9c.shop -o wide
-  meshwright proxies -n shop -o json`,
+  meshwright proxies -n shop -o json
+  meshwright proxies --install blue`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), c.OutOrStdout(), args) },
 	}
 	s := c.Flags()
 	s.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; none means kubectl's own choice")
 	s.StringVar(&o.kubeContext, "context", "", "context of the kubeconfig")
 	s.StringVar(&o.meshNamespace, "mesh-namespace", "", "namespace of the discovery pods to ask; none means all")
+	s.StringVar(&o.install, "install", "", "name of the MeshInstall whose discovery pods to ask; none means all")
 	s.StringVarP(&o.namespace, "namespace", "n", "", "show only proxies of this namespace")
 	s.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "show proxies of all namespaces, as without -n")
 	s.StringVar(&o.address, "address", "", "loopback address of a discovery without authentication, as 127.0.0.1:15014")

@@ -29,6 +29,7 @@ const (
 	// discoveryPods are the labels of discovery's pods, of every revision.
 	discoveryPods = "app.kubernetes.io/part-of=meshwright,meshwright.io/component=discovery"
 	revisionLabel = "meshwright.io/revision"
+	installLabel  = "meshwright.io/install"
 	// debugAccount may read the debug endpoints; each mesh namespace has one.
 	debugAccount = "meshwright-debug"
 	debugPort    = 15014
@@ -56,13 +57,17 @@ func (o *proxiesOptions) readCluster(ctx context.Context) ([]proxyRow, error) {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
 	reader := &discoveryReader{client: client, forward: forwarder(config, client)}
-	return reader.read(ctx, o.meshNamespace)
+	return reader.read(ctx, o.meshNamespace, o.install)
 }
 
-// read asks all discovery pods of a namespace, or of all if it is empty. What
-// one cannot tell is an error beside the rows of the others.
-func (d *discoveryReader) read(ctx context.Context, namespace string) ([]proxyRow, error) {
-	pods, err := d.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryPods})
+// read asks all discovery pods of a namespace and a MeshInstall; what is empty
+// is all of them. What one cannot tell is an error beside the rows of the others.
+func (d *discoveryReader) read(ctx context.Context, namespace, install string) ([]proxyRow, error) {
+	selector := discoveryPods
+	if install != "" {
+		selector += "," + installLabel + "=" + install
+	}
+	pods, err := d.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if apierrors.IsForbidden(err) && namespace == "" {
 		return nil, fmt.Errorf("list discovery pods: %w (if you may in one namespace, give --mesh-namespace)", err)
 	}
@@ -71,7 +76,7 @@ func (d *discoveryReader) read(ctx context.Context, namespace string) ([]proxyRo
 	}
 	ready := slices.DeleteFunc(slices.Clone(pods.Items), func(p corev1.Pod) bool { return !podReady(&p) })
 	if len(ready) == 0 {
-		return nil, fmt.Errorf("no discovery pod is ready, of %d with labels %s (kubectl get meshinstalls says what is being waited for)", len(pods.Items), discoveryPods)
+		return nil, fmt.Errorf("no discovery pod is ready, of %d with labels %s (kubectl get meshinstalls says what is being waited for)", len(pods.Items), selector)
 	}
 	answers, failures := make([][]proxyRow, len(ready)), make([]error, len(ready))
 	var wait sync.WaitGroup

@@ -102,7 +102,7 @@ func TestProxiesAsksDiscoveryWithATokenOfItsReader(t *testing.T) {
 	e := newEnvoy(t, frontNode)
 	e.connect(t, d)
 	read := func(user string, forward func(context.Context, *corev1.Pod) (string, error)) ([]string, error) {
-		rows, err := (&discoveryReader{client: c.asUser(user), forward: forward}).read(t.Context(), "mesh-system")
+		rows, err := (&discoveryReader{client: c.asUser(user), forward: forward}).read(t.Context(), "mesh-system", "")
 		var got []string
 		for _, r := range newest(rows) {
 			got = append(got, r.Namespace+"/"+r.Name+" of "+r.Revision)
@@ -127,6 +127,12 @@ func TestProxiesAsksDiscoveryWithATokenOfItsReader(t *testing.T) {
 			return cmp.Diff([]string{"shop/front-1 of demo-1"}, got)
 		})
 	})
+	t.Run("pods of another MeshInstall are not asked", func(t *testing.T) {
+		_, err := (&discoveryReader{client: c.asUser("looker"), forward: direct}).read(t.Context(), "mesh-system", "other")
+		if err == nil || !strings.Contains(err.Error(), "of 0 with labels") || !strings.Contains(err.Error(), "install=other") {
+			t.Errorf("error %v, want one that says that there is none", err)
+		}
+	})
 	t.Run("a pod that does not answer is named, beside what the others say", func(t *testing.T) {
 		got, err := read("looker", func(_ context.Context, pod *corev1.Pod) (string, error) {
 			if pod.Name == "discovery-2" {
@@ -147,7 +153,7 @@ func TestProxiesAsksDiscoveryWithATokenOfItsReader(t *testing.T) {
 		}
 	})
 	t.Run("who may not list pods everywhere is told of one namespace", func(t *testing.T) {
-		_, err := (&discoveryReader{client: c.asUser("looker"), forward: direct}).read(t.Context(), "")
+		_, err := (&discoveryReader{client: c.asUser("looker"), forward: direct}).read(t.Context(), "", "")
 		if err == nil || !strings.Contains(err.Error(), "--mesh-namespace") {
 			t.Errorf("error %v, want one with --mesh-namespace", err)
 		}

@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,14 +24,13 @@ func statusCommand() *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	watch := false
 	c := &cobra.Command{
-		Use:   "status",
+		Use:   "status [NAME...]",
 		Short: "Print each MeshInstall with its components and the update under way",
-		Long: "Print each MeshInstall of the cluster, its components, what is wrong with them, and how\n" +
+		Long: "Print each MeshInstall of the cluster, or those named, its components, what is wrong with them, and how\n" +
 			"far an update is: its step, each gate with value and threshold, who is restarted and who\n" +
 			"blocks. Exit code 1 says that one is not ready. With -w it is printed again whenever it\n" +
 			"changes, until interrupted.",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, names []string) error {
 			config, err := flags.ToRESTConfig()
 			if err != nil {
 				return fmt.Errorf("find the API server: %w", err)
@@ -43,13 +44,13 @@ func statusCommand() *cobra.Command {
 				return fmt.Errorf("connect to the API server: %w", err)
 			}
 			if watch {
-				return watchStatus(c.Context(), c.OutOrStdout(), reader)
+				return watchStatus(c.Context(), c.OutOrStdout(), reader, names)
 			}
-			var installs v1alpha1.MeshInstallList
-			if err := reader.List(c.Context(), &installs); err != nil {
-				return fmt.Errorf("list MeshInstalls: %w", err)
+			installs, err := readInstalls(c.Context(), reader, names)
+			if err != nil {
+				return err
 			}
-			return printStatus(c.OutOrStdout(), installs.Items)
+			return printStatus(c.OutOrStdout(), installs)
 		},
 	}
 	flags.AddFlags(c.Flags())
@@ -57,20 +58,47 @@ func statusCommand() *cobra.Command {
 	return c
 }
 
+// readInstalls reads the MeshInstalls of these names, or all without any.
+func readInstalls(ctx context.Context, reader client.Reader, names []string) ([]v1alpha1.MeshInstall, error) {
+	var all v1alpha1.MeshInstallList
+	if err := reader.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("list MeshInstalls: %w", err)
+	}
+	if len(names) == 0 {
+		return all.Items, nil
+	}
+	var out []v1alpha1.MeshInstall
+	for _, name := range names {
+		at := slices.IndexFunc(all.Items, func(i v1alpha1.MeshInstall) bool { return i.Name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("there is no MeshInstall %s; there are: %s", name, installNames(all.Items))
+		}
+		out = append(out, all.Items[at])
+	}
+	return out, nil
+}
+
+func installNames(installs []v1alpha1.MeshInstall) string {
+	var names []string
+	for _, i := range installs {
+		names = append(names, i.Name)
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
+}
+
 // statusPoll is how often the API server is asked with -w.
 const statusPoll = time.Second
 
 // watchStatus prints whenever the text becomes another one, until ctx ends. An
-// API server that does not answer for a while is waited for.
-func watchStatus(ctx context.Context, out io.Writer, reader client.Reader) error {
+// API server that does not answer for a while is waited for, and so is a name.
+func watchStatus(ctx context.Context, out io.Writer, reader client.Reader, names []string) error {
 	last := ""
 	for {
 		var text strings.Builder
-		var installs v1alpha1.MeshInstallList
-		if err := reader.List(ctx, &installs); err != nil {
-			fmt.Fprintf(&text, "The API server does not answer: %v\n", err)
+		if installs, err := readInstalls(ctx, reader, names); err != nil {
+			fmt.Fprintf(&text, "Nothing to show: %v\n", err)
 		} else {
-			_ = printStatus(&text, installs.Items) // that one is not ready is in the text
+			_ = printStatus(&text, installs) // that one is not ready is in the text
 		}
 		if now := text.String(); now != last && ctx.Err() == nil {
 			last = now
