@@ -1,9 +1,11 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/install/plan"
@@ -21,6 +23,8 @@ func TestChartRefusesValuesThatCannotBe(t *testing.T) {
 		"no namespaces":                     {"operandNamespaces: {mesh: [], gateways: []}", ""},
 		"everything":                        {"imagePullPolicy: Always\nreplicas: 2\nresources: {limits: {cpu: 1, memory: 1Gi}}\ncreateNamespaces: false\nmonitoring: {enabled: true, labels: {release: prometheus}}", ""},
 		"as a part of another chart":        {"global: {a: b}", ""},
+		"gateways of a mesh":                {"operandNamespaces: {mesh: [a, b], gateways: [c], gatewaysOf: {a: [c], b: []}}", ""},
+		"gateways of a mesh in one string":  {"operandNamespaces: {mesh: [a], gateways: [c], gatewaysOf: {a: c}}", "/operandNamespaces/gatewaysOf/a"},
 		"a value that does not exist":       {"replica: 2", "additional properties 'replica' not allowed"},
 		"a namespace in capitals":           {"operandNamespaces: {mesh: [Mesh], gateways: []}", "/operandNamespaces/mesh/0"},
 		"a namespace twice":                 {"operandNamespaces: {mesh: [a, a], gateways: []}", "/operandNamespaces/mesh"},
@@ -44,6 +48,36 @@ func TestChartRefusesValuesThatCannotBe(t *testing.T) {
 			}
 			if tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
 				t.Errorf("error is %v, want %q in it", err, tc.says)
+			}
+		})
+	}
+}
+
+// Who reads the TLS Secrets of a gateway's namespace: the meshes that may have
+// gateways there, and no others.
+func TestAMeshReadsTheSecretsOfItsOwnGateways(t *testing.T) {
+	for name, tc := range map[string]struct {
+		of   map[string]any
+		want []string
+	}{
+		"all meshes, unless something is said": {map[string]any{}, []string{"a edge-a", "a edge-b", "b edge-a", "b edge-b"}},
+		"each its own":                         {map[string]any{"a": []any{"edge-a"}, "b": []any{"edge-b"}}, []string{"a edge-a", "b edge-b"}},
+		"one has none":                         {map[string]any{"b": []any{}}, []string{"a edge-a", "a edge-b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, o := range chart(t, map[string]any{"operandNamespaces": map[string]any{
+				"mesh": []any{"a", "b"}, "gateways": []any{"edge-a", "edge-b"}, "gatewaysOf": tc.of,
+			}}) {
+				role, _, _ := unstructured.NestedString(o.Object, "roleRef", "name")
+				subjects, _, _ := unstructured.NestedSlice(o.Object, "subjects")
+				if role == "meshwright-discovery-gateways" {
+					got = append(got, subjects[0].(map[string]any)["namespace"].(string)+" "+o.GetNamespace())
+				}
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
 	}
