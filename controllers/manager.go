@@ -75,6 +75,9 @@ type Options struct {
 	// token in DiscoveryTokenFile.
 	Discovery          Discovery
 	DiscoveryTokenFile string
+	// OperatorCondition is the name of OLM's object, in Namespace, by which OLM is
+	// told whether the operator may be updated; empty without OLM.
+	OperatorCondition string
 	// LeaseDuration is how long a leader that is silent stays leader.
 	LeaseDuration time.Duration
 }
@@ -132,6 +135,12 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	rollout := &Rollout{Clients: r.Clients, Events: manager.GetEventRecorder(rolloutManager), Now: r.Now, Discovery: options.Discovery}
 	if rollout.Discovery == nil {
 		rollout.Discovery = overHTTP{options.DiscoveryTokenFile}
+	}
+	if options.OperatorCondition != "" {
+		m := &mirror{clients: r.Clients, now: r.Now, key: client.ObjectKey{Namespace: options.Namespace, Name: options.OperatorCondition}}
+		if err := m.register(manager); err != nil {
+			return nil, fmt.Errorf("watch for OLM: %w", err)
+		}
 	}
 	return manager, errors.Join(manager.Add(roots), r.register(manager, roots), rollout.register(manager), registerHealth(manager), registerMetrics())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -48,6 +49,7 @@ type Reconciler struct {
 	// What the process remembers; each may be used concurrently.
 	memory *apply.Memory
 	status statusMemory
+	told   sync.Map // of what happens once, by MeshInstall and note
 }
 
 // scope is one reconciliation. Steps run one after another and hand values on

@@ -3,6 +3,9 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/internal/install/plan"
 )
@@ -23,6 +26,29 @@ func (r *Reconciler) path(_ context.Context, s *scope) error {
 	}
 	move.Kubernetes = server.GitVersion
 	return plan.Carried.Check(move)
+}
+
+// eolNotice is how long before support of a version ends it is told, as the alert
+// has it.
+const eolNotice = 30 * 24 * time.Hour
+
+// age tells that support of the version that serves ends soon, or has: once in
+// the life of a process. At rest the caches look every ten hours.
+func (r *Reconciler) age(_ context.Context, s *scope) error {
+	version := s.activeVersion()
+	end, set := plan.Carried.EndOfLife(version)
+	left := end.Sub(r.Now())
+	if !set || left > eolNotice {
+		return nil
+	}
+	note := fmt.Sprintf("support of version %s ends on %s; set a newer spec.version", version, end.Format(time.DateOnly))
+	if left <= 0 {
+		note = fmt.Sprintf("version %s has been out of support since %s; set a newer spec.version", version, end.Format(time.DateOnly))
+	}
+	if _, told := r.told.LoadOrStore(string(s.install.UID)+" "+note, true); !told {
+		r.event(s, corev1.EventTypeWarning, "VersionEOL", "%s", note)
+	}
+	return nil
 }
 
 // activeVersion is the version of the mesh that serves, also where its chart

@@ -171,11 +171,13 @@ type verdict struct {
 	available, degraded       bool
 	// degradedReason and degradedMessage speak when degraded is true.
 	degradedReason, degradedMessage string
+	// canary is what is under way that an update of the operator would disturb.
+	canary string
 }
 
 // verdict judges the end of the steps, with the status as far as it is known.
 func (s *scope) verdict(outcome error, status *v1alpha1.MeshInstallStatus) verdict {
-	v := verdict{available: s.available(status)}
+	v := verdict{available: s.available(status), canary: s.canaryUnderWay(status)}
 	var stalled *Stalled
 	var waiting *Waiting
 	idleReason, idleMessage := "", ""
@@ -216,7 +218,20 @@ func (s *scope) available(status *v1alpha1.MeshInstallStatus) bool {
 	return !slices.ContainsFunc(s.states, func(state apply.State) bool { return state.Ref.Kind == "Deployment" && !state.Serving })
 }
 
-// setConditions writes all five conditions. Exactly one of Ready, Reconciling
+// canaryUnderWay says which canary is under way; it is empty where there is none.
+// While that cannot be told, it is as it was.
+func (s *scope) canaryUnderWay(status *v1alpha1.MeshInstallStatus) string {
+	c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionUpdateAllowed)
+	switch {
+	case s.wanted == nil && c != nil && c.Status == metav1.ConditionFalse:
+		return c.Message
+	case s.wanted != nil && s.decided.Phase == v1alpha1.RevisionCanary:
+		return "revision " + s.wanted.Revision + " is given the mesh step by step"
+	}
+	return ""
+}
+
+// setConditions writes all conditions. Exactly one of Ready, Reconciling
 // and Stalled is True.
 func setConditions(status *v1alpha1.MeshInstallStatus, generation int64, v verdict) {
 	status.ObservedGeneration = generation
@@ -238,6 +253,11 @@ func setConditions(status *v1alpha1.MeshInstallStatus, generation int64, v verdi
 		} else {
 			set(kind, false, v1alpha1.ReasonAsWanted, "")
 		}
+	}
+	if v.canary != "" {
+		set(v1alpha1.ConditionUpdateAllowed, false, v1alpha1.ReasonCanary, v.canary)
+	} else {
+		set(v1alpha1.ConditionUpdateAllowed, true, v1alpha1.ReasonAsWanted, "")
 	}
 	if v.available {
 		set(v1alpha1.ConditionAvailable, true, v1alpha1.ReasonAsWanted, "revision "+status.ActiveRevision+" serves")

@@ -112,8 +112,8 @@ func TestEachSituationIsRightUnderKstatus(t *testing.T) {
 			if is(v1alpha1.ConditionAvailable) != tc.available || is(v1alpha1.ConditionDegraded) != tc.degraded {
 				t.Errorf("Available %v, Degraded %v; want %v, %v", is(v1alpha1.ConditionAvailable), is(v1alpha1.ConditionDegraded), tc.available, tc.degraded)
 			}
-			if len(install.Status.Conditions) != 5 {
-				t.Errorf("%d conditions, want all five", len(install.Status.Conditions))
+			if len(install.Status.Conditions) != 6 {
+				t.Errorf("%d conditions, want all six", len(install.Status.Conditions))
 			}
 			for _, c := range install.Status.Conditions {
 				if c.ObservedGeneration != 2 || c.Reason == "" {

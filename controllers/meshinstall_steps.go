@@ -39,6 +39,7 @@ func (r *Reconciler) steps() []step {
 		{"unpublish", r.unpublish},
 		{"observe", r.observe},
 		{"countUnmeshed", r.countUnmeshed},
+		{"age", r.age},
 		{"path", r.path},
 		{"decide", r.decide},
 		{"trust", r.trust},

@@ -18,6 +18,9 @@ const (
 	ConditionAvailable = "Available"
 	// ConditionDegraded is True when the mesh serves, with a fault.
 	ConditionDegraded = "Degraded"
+	// ConditionUpdateAllowed is False while a revision is given the mesh step
+	// by step: the operator is better not updated then.
+	ConditionUpdateAllowed = "UpdateAllowed"
 )
 
 // The reasons of conditions.
@@ -159,7 +162,8 @@ type MeshInstallStatus struct {
 	// +listMapKey=name
 	Revisions []RevisionStatus `json:"revisions,omitempty"`
 
-	// conditions are Ready, Reconciling, Stalled, Available and Degraded.
+	// conditions are Ready, Reconciling, Stalled, Available, Degraded and
+	// UpdateAllowed.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

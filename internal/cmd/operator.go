@@ -39,6 +39,7 @@ func operatorCommand() *cobra.Command {
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "127.0.0.1:8080", "where metrics are served, without authentication; 0 turns them off")
 	flags.StringVar(&options.HealthAddress, "health-address", ":8081", "where /healthz and /readyz are served; 0 turns them off")
 	flags.StringVar(&options.DiscoveryTokenFile, "discovery-token-file", "/var/run/secrets/meshwright/token", "file with the token that discovery's debug endpoint asks for")
+	flags.StringVar(&options.OperatorCondition, "operator-condition", os.Getenv("OPERATOR_CONDITION_NAME"), "name of OLM's OperatorCondition in the operator's namespace (default $OPERATOR_CONDITION_NAME, which OLM sets)")
 	flags.DurationVar(&options.LeaseDuration, "lease-duration", 15*time.Second, "how long a silent leader stays leader")
 	return c
 }

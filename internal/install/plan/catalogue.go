@@ -22,9 +22,9 @@ type Entry struct {
 	updatesFrom string
 	// oldestKubernetes is the minor version of Kubernetes 1 that it needs.
 	oldestKubernetes uint64
-	// endOfLife is the day from which it is not installed any more, such as
+	// EndOfLife is the day from which it is not installed any more, such as
 	// 2027-06-30. Empty while none is set.
-	endOfLife string
+	EndOfLife string
 }
 
 // Catalogue is a list of versions, oldest first. Its functions are pure.
@@ -81,7 +81,7 @@ func (c Catalogue) Check(m Move) error {
 		return &Invalid{reason, "spec.version", fmt.Sprintf(format, args...)}
 	}
 	if to.ended(m.Now) {
-		return refused(v1alpha1.ReasonVersionEndOfLife, "%s has been out of support since %s; set a newer one of: %s", m.To, to.endOfLife, strings.Join(c.Versions(), ", "))
+		return refused(v1alpha1.ReasonVersionEndOfLife, "%s has been out of support since %s; set a newer one of: %s", m.To, to.EndOfLife, strings.Join(c.Versions(), ", "))
 	}
 	if tooOld(m.Kubernetes, to.oldestKubernetes) {
 		return refused(v1alpha1.ReasonKubernetesTooOld, "%s needs Kubernetes 1.%d or newer, and this is %s; update Kubernetes first", m.To, to.oldestKubernetes, m.Kubernetes)
@@ -109,16 +109,16 @@ func (c Catalogue) Check(m Move) error {
 // EndOfLife is when support of a version ends, and whether that is set.
 func (c Catalogue) EndOfLife(version string) (time.Time, bool) {
 	entry, err := c.find(version)
-	if err != nil || entry.endOfLife == "" {
+	if err != nil || entry.EndOfLife == "" {
 		return time.Time{}, false
 	}
-	end, err := time.Parse(time.DateOnly, entry.endOfLife)
+	end, err := time.Parse(time.DateOnly, entry.EndOfLife)
 	return end, err == nil
 }
 
 // ended reports whether support has ended.
 func (e Entry) ended(now time.Time) bool {
-	return e.endOfLife != "" && now.UTC().Format(time.DateOnly) >= e.endOfLife
+	return e.EndOfLife != "" && now.UTC().Format(time.DateOnly) >= e.EndOfLife
 }
 
 // between says which version to go to first: the newest of the next minor.

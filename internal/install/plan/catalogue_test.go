@@ -14,7 +14,7 @@ import (
 
 // history is a catalogue with a past.
 var history = Catalogue{
-	{Version: "v0.9.4", updatesFrom: "v0.9.0", oldestKubernetes: 29, endOfLife: "2026-03-01"},
+	{Version: "v0.9.4", updatesFrom: "v0.9.0", oldestKubernetes: 29, EndOfLife: "2026-03-01"},
 	{Version: "v1.0.7", updatesFrom: "v0.9.2", oldestKubernetes: 29},
 	{Version: "v1.1.0", updatesFrom: "v1.0.5", oldestKubernetes: 31},
 	{Version: "v1.1.3", updatesFrom: "v1.0.5", oldestKubernetes: 31},
@@ -93,8 +93,8 @@ func TestAReleaseCarriesWhatItHasChartsOf(t *testing.T) {
 		if _, err := loadChart(e.chart); err != nil {
 			t.Error(err)
 		}
-		if e.endOfLife != "" {
-			if _, err := time.Parse(time.DateOnly, e.endOfLife); err != nil {
+		if e.EndOfLife != "" {
+			if _, err := time.Parse(time.DateOnly, e.EndOfLife); err != nil {
 				t.Error(err)
 			}
 		}
@@ -124,8 +124,8 @@ func TestEndOfLifeIsADay(t *testing.T) {
 		}
 	}
 	for _, e := range Carried {
-		if _, ok := Carried.EndOfLife(e.Version); ok != (e.endOfLife != "") {
-			t.Errorf("the end of life of %s is %q, which is no day", e.Version, e.endOfLife)
+		if _, ok := Carried.EndOfLife(e.Version); ok != (e.EndOfLife != "") {
+			t.Errorf("the end of life of %s is %q, which is no day", e.Version, e.EndOfLife)
 		}
 	}
 }
