@@ -181,8 +181,7 @@ func (r *Reconciler) register(manager ctrl.Manager, roots cache.Cache) error {
 		For(&v1alpha1.MeshInstall{}).
 		Owns(&v1alpha1.MeshRevision{}).
 		// What one asks for may be another's.
-		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	if len(r.MeshNamespaces) > 0 {
 		b = b.WatchesRawSource(source.Kind[client.Object](roots, &corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls)))
 	}

@@ -11,13 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list
 
 // claim lets each tag and each namespace belong to one MeshInstall, the oldest
 // that asks for it. It is asked again when a MeshInstall or a label of a
@@ -91,11 +90,12 @@ func listNamespaces(ctx context.Context, reader client.Reader) ([]metav1.Partial
 	return list.Items, nil
 }
 
-// rivals are all MeshInstalls where there are several: what one of them asks
-// for may be another's.
-func (r *Reconciler) rivals(ctx context.Context, o client.Object) []reconcile.Request {
-	if all := r.allInstalls(ctx, o); len(all) > 1 {
-		return all
+// namespacesOf are those that belong to a mesh by its spec.scope.
+func namespacesOf(ctx context.Context, reader client.Reader, install *v1alpha1.MeshInstall) ([]metav1.PartialObjectMetadata, error) {
+	selector, err := plan.ScopeOf(install.Spec)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	list, err := listNamespaces(ctx, reader)
+	return slices.DeleteFunc(list, func(n metav1.PartialObjectMetadata) bool { return !selector.Matches(labels.Set(n.Labels)) }), err
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -321,12 +320,11 @@ var systemNamespaces = []string{"kube-node-lease", "kube-public", "kube-system"}
 
 // survey finds the namespaces that belong to the mesh.
 func (r *Rollout) survey(ctx context.Context, s *rolloutScope) error {
-	selector, err := plan.ScopeOf(s.install.Spec)
-	if err != nil {
+	var invalid *plan.Invalid
+	var err error
+	if s.scope, err = namespacesOf(ctx, r.Clients.Cached, s.install); errors.As(err, &invalid) {
 		return errIdle // the Reconciler says what is wrong with the spec
 	}
-	s.scope, err = listNamespaces(ctx, r.Clients.Cached)
-	s.scope = slices.DeleteFunc(s.scope, func(n metav1.PartialObjectMetadata) bool { return !selector.Matches(labels.Set(n.Labels)) })
 	return err
 }
 

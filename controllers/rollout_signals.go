@@ -181,7 +181,7 @@ func (r *Rollout) tryInjection(ctx context.Context, s *rolloutScope, signals *ro
 	pod := probePod(s.target.Status.Moved[0])
 	at := slices.IndexFunc(s.namespaces, func(n rollout.Namespace) bool { return n.Name == pod.Namespace })
 	if at < 0 || !s.optsIn(s.namespaces[at].Labels) {
-		pod.Labels = map[string]string{"sidecar.istio.io/inject": "true"}
+		pod.Labels = map[string]string{"istio.io/rev": plan.TagsOf(s.install.Spec)[0]}
 	}
 	signals.Tried = true
 	var err error

@@ -51,17 +51,17 @@ func (w *world) teamNamespace(name string, labels map[string]string) {
 	if err := w.client.Create(w.ctx, n); client.IgnoreAlreadyExists(err) != nil {
 		w.Fatal(err)
 	}
-	w.label(name, labels)
+	w.relabel(name, labels)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "default"}}
 	if err := w.client.Create(w.ctx, account); client.IgnoreAlreadyExists(err) != nil {
 		w.Fatal(err)
 	}
 	// Namespaces stay where no controller finishes them.
-	w.Cleanup(func() { w.label(name, nil) })
+	w.Cleanup(func() { w.relabel(name, nil) })
 }
 
-// label gives a namespace these labels and no others.
-func (w *world) label(name string, labels map[string]string) {
+// relabel gives a namespace these labels and no others.
+func (w *world) relabel(name string, labels map[string]string) {
 	w.Helper()
 	w.eventually("namespace "+name+" is labelled", func() error {
 		n := &corev1.Namespace{}
@@ -111,7 +111,6 @@ func (w *world) injects(namespace, revision string) {
 	w.Helper()
 	w.eventually(fmt.Sprintf("pods of %s get the proxy of %q", namespace, revision), func() error {
 		pod := probePod(namespace)
-		pod.Spec.ServiceAccountName = "default"
 		if err := w.client.Create(w.ctx, pod, client.DryRunAll); err != nil {
 			return err
 		}
@@ -198,20 +197,20 @@ func TestTheYoungerWaitsForWhatTheOlderHas(t *testing.T) {
 	stalled("spec.tags: MeshInstall blue is older and has the tag blue; set other tags")
 
 	// The older gives the tag up, and the younger comes in the way elsewhere.
-	w.label("team-red", map[string]string{"team": "blue", "stage": "red"})
+	w.relabel("team-red", map[string]string{"team": "blue", "stage": "red"})
 	w.edit("red", func(s *v1alpha1.MeshInstallSpec) {
 		s.Scope.NamespaceSelector.MatchLabels = map[string]string{"stage": "red"}
 	})
 	w.edit("blue", func(s *v1alpha1.MeshInstallSpec) { s.Tags = []string{"sky"} })
 	stalled("spec.scope: MeshInstall blue is older and has namespace team-red too; select by labels that no namespace of the other mesh has")
 
-	w.label("team-red", map[string]string{"stage": "red", "istio.io/rev": "red"})
+	w.relabel("team-red", map[string]string{"stage": "red", "istio.io/rev": "red"})
 	red := w.ready("red")
 	w.injects("team-red", red.Status.ActiveRevision)
 
 	// What serves goes on when a label makes it the younger's fault.
 	before := w.of("red")
-	w.label("team-red", map[string]string{"team": "blue", "stage": "red", "istio.io/rev": "red"})
+	w.relabel("team-red", map[string]string{"team": "blue", "stage": "red", "istio.io/rev": "red"})
 	w.condition("red", v1alpha1.ConditionStalled, v1alpha1.ReasonAnotherMeshInstall)
 	if d := cmp.Diff(before, w.of("red")); d != "" {
 		t.Errorf("what serves was touched (-before +after):\n%s", d)
@@ -227,8 +226,10 @@ func TestANamespaceThatLeavesIsNoPartOfACanary(t *testing.T) {
 	w.create("blue", teamSpec("blue", "steps: [{selector: {matchLabels: {istio.io/rev: blue}}}, {weight: 100}]", "approval: Manual", "approvedStep: 1"))
 	first := w.ready("blue").Status.ActiveRevision
 	w.injects("team-leaves", first)
-	w.label("team-leaves", map[string]string{"istio.io/rev": "blue"})
+	w.relabel("team-leaves", map[string]string{"istio.io/rev": "blue"})
 	w.injects("team-leaves", "")
+	w.plainPod("team-leaves", "bare", "", func(*corev1.Pod) {})
+	w.Cleanup(func() { w.removePods("team-leaves") })
 
 	w.edit("blue", makeStrict)
 	w.condition("blue", v1alpha1.ConditionReconciling, v1alpha1.ReasonCanary)
@@ -241,4 +242,14 @@ func TestANamespaceThatLeavesIsNoPartOfACanary(t *testing.T) {
 	})
 	w.injects("team-blue", second)
 	w.injects("team-leaves", "")
+	if missing := w.get("blue").Status.Unmeshed; missing != nil {
+		t.Errorf("a pod out of scope lacks a sidecar: %+v", missing)
+	}
+	w.relabel("team-leaves", map[string]string{"team": "blue", "istio.io/rev": "blue"})
+	w.eventually("the pod counts once its namespace is back", func() error {
+		if missing := w.get("blue").Status.Unmeshed; missing == nil || !slices.Equal(missing.Names, []string{"Pod team-leaves/bare"}) {
+			return fmt.Errorf("without a sidecar are %+v", missing)
+		}
+		return nil
+	})
 }

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -84,8 +83,8 @@ func slim(o any) (any, error) {
 }
 
 // onUnmeshed has a controller look at all MeshInstalls when a pod without a
-// sidecar comes or goes in a namespace that asks for one, or a namespace begins
-// or ends to ask.
+// sidecar comes or goes in a namespace that asks for one, and when a namespace
+// comes, goes or has other labels: by these it asks, and belongs to a mesh.
 func onUnmeshed(b *builder.Builder, cached client.Reader) *builder.Builder {
 	asking := func(ctx context.Context, o client.Object) []reconcile.Request {
 		namespace := namespaceMetadata()
@@ -97,34 +96,23 @@ func onUnmeshed(b *builder.Builder, cached client.Reader) *builder.Builder {
 	all := func(ctx context.Context, _ client.Object) []reconcile.Request { return allInstalls(ctx, cached) }
 	return b.
 		Watches(podMetadata(), handler.EnqueueRequestsFromMapFunc(asking)).
-		Watches(namespaceMetadata(), handler.EnqueueRequestsFromMapFunc(all), builder.WithPredicates(predicate.Funcs{
-			CreateFunc: func(e event.CreateEvent) bool { return rollout.SelectsMesh(e.Object.GetLabels()) != [2]string{} },
-			DeleteFunc: func(event.DeleteEvent) bool { return false },
-			UpdateFunc: func(e event.UpdateEvent) bool {
-				return rollout.SelectsMesh(e.ObjectOld.GetLabels()) != rollout.SelectsMesh(e.ObjectNew.GetLabels())
-			},
-		}))
+		Watches(namespaceMetadata(), handler.EnqueueRequestsFromMapFunc(all), builder.WithPredicates(predicate.LabelChangedPredicate{}))
 }
 
 // unmeshedPods are the pods that ask for a sidecar of a mesh and came up
 // without.
 func unmeshedPods(ctx context.Context, cached client.Reader, install *v1alpha1.MeshInstall, revisions ...string) ([]metav1.PartialObjectMetadata, error) {
-	namespaces := &metav1.PartialObjectMetadataList{}
-	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	if err := cached.List(ctx, namespaces); err != nil {
-		return nil, fmt.Errorf("list namespaces: %w", err)
+	namespaces, err := namespacesOf(ctx, cached, install)
+	if err != nil {
+		return nil, err
 	}
 	of := map[string]map[string]string{}
-	for _, n := range namespaces.Items {
+	for _, n := range namespaces {
 		if n.Name != install.Spec.Namespace && !slices.Contains(systemNamespaces, n.Name) {
 			of[n.Name] = n.Labels
 		}
 	}
-	tags := install.Spec.Tags
-	if len(tags) == 0 {
-		tags = []string{"default"}
-	}
-	answers := slices.Concat(tags, revisions)
+	answers := slices.Concat(plan.TagsOf(install.Spec), revisions)
 	pods := &metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
 	if err := cached.List(ctx, pods); err != nil {

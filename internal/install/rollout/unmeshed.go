@@ -47,11 +47,6 @@ func Asks(pod metav1.Object, namespace map[string]string) bool {
 	return Unmeshed(pod, namespace, []string{tagDefault, namespace[labelRevision], labels[labelRevision]})
 }
 
-// SelectsMesh is the part of a namespace's labels that Unmeshed reads.
-func SelectsMesh(namespace map[string]string) [2]string {
-	return [2]string{namespace[labelInjection], namespace[labelRevision]}
-}
-
 func optedOut(pod metav1.Object) bool {
 	if value, ok := pod.GetLabels()[labelInject]; ok {
 		return value == "false"
