@@ -139,7 +139,11 @@ func (o *checkOptions) checkCluster(ctx context.Context, out io.Writer) error {
 func (o *checkOptions) check(ctx context.Context, stdin io.Reader) ([]finding, error) {
 	var objects []checkedObject
 	if o.cluster {
-		live, err := o.readCluster(ctx)
+		scope, err := o.scope(ctx)
+		if err != nil {
+			return nil, err
+		}
+		live, err := o.readCluster(ctx, scope)
 		if err != nil {
 			return nil, err
 		}

@@ -27,8 +27,9 @@ func (o *checkOptions) config() (*rest.Config, error) {
 	return config, nil
 }
 
-// readCluster reads the cluster once, by the source that discovery uses.
-func (o *checkOptions) readCluster(ctx context.Context) ([]checkedObject, error) {
+// readCluster reads what belongs to a mesh once, by the source that discovery
+// uses.
+func (o *checkOptions) readCluster(ctx context.Context, scope source.Scope) ([]checkedObject, error) {
 	config, err := o.config()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (o *checkOptions) readCluster(ctx context.Context) ([]checkedObject, error)
 	var out []checkedObject
 	var read bool
 	s, err := source.New(source.Config{
-		REST: config, ClusterDomain: o.clusterDomain, CredentialNamespaces: o.gatewayNamespaces, Log: logr.Discard(),
+		REST: config, ClusterDomain: o.clusterDomain, CredentialNamespaces: o.gatewayNamespaces, Scope: scope, Log: logr.Discard(),
 		Sink: source.SinkFunc(func(events []source.Event) {
 			if read {
 				return // Only the first batch counts.

@@ -25,6 +25,7 @@ import (
 	"github.com/meshwright/meshwright/internal/ca/store"
 	"github.com/meshwright/meshwright/internal/check"
 	"github.com/meshwright/meshwright/internal/install/plan"
+	"github.com/meshwright/meshwright/internal/source"
 )
 
 // factReader reads what is judged of a cluster. A fact that cannot be read is
@@ -201,12 +202,9 @@ func (r *factReader) meshInstalls(ctx context.Context) error {
 	if len(r.facts.Kinds) > 0 && !r.facts.Kinds[check.Ours[0]] {
 		return nil // that is another probe's to say
 	}
-	var all v1alpha1.MeshInstallList
-	if err := r.installs.List(ctx, &all); err != nil {
-		return fmt.Errorf("list MeshInstalls: %w", err)
-	}
-	r.facts.Installs = all.Items
-	return nil
+	var err error
+	r.facts.Installs, err = readInstalls(ctx, r.installs, r.options.names())
+	return err
 }
 
 // roots reads the certificates that the meshes publish.
@@ -243,9 +241,23 @@ func (r *factReader) certificates(where string, bundle []byte) error {
 	}
 }
 
-// configuration reads the problems of the objects, as check -f does of files.
+// configuration reads the problems of the objects of each mesh; where there is
+// none, of the whole cluster.
 func (r *factReader) configuration(ctx context.Context) error {
-	objects, err := r.options.readCluster(ctx)
+	if len(r.facts.Installs) == 0 {
+		return r.problems(ctx, source.Scope{})
+	}
+	for i := range r.facts.Installs {
+		if err := r.problems(ctx, scopeOf(&r.facts.Installs[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// problems reads those of the objects in a scope, as check -f does of files.
+func (r *factReader) problems(ctx context.Context, scope source.Scope) error {
+	objects, err := r.options.readCluster(ctx, scope)
 	if err != nil {
 		return err
 	}
@@ -284,7 +296,7 @@ func (r *factReader) proxies(ctx context.Context) error {
 		}
 	}
 	reader := &discoveryReader{client: r.client, forward: forwarder(r.config, r.client)}
-	rows, err := reader.read(ctx, "")
+	rows, err := reader.read(ctx, "", r.options.install)
 	for _, row := range rows {
 		proxy := check.Proxy{Name: row.Namespace + "/" + row.Name}
 		for _, t := range row.Types {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/ptr"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
@@ -64,7 +65,8 @@ func (r *factReader) doors(ctx context.Context) error {
 }
 
 // trials creates a pod in a dry run for each mesh, where a namespace asks for
-// it, else in the namespace default with a label that does.
+// it, else in one of its namespaces, default if it can be, with a label that
+// does. A mesh of no namespace has nothing to try.
 func (r *factReader) trials(ctx context.Context) error {
 	namespaces, err := r.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -75,11 +77,20 @@ func (r *factReader) trials(ctx context.Context) error {
 		if install.Status.ActiveRevision == "" {
 			continue
 		}
-		trial := check.Trial{Namespace: "default", Wanted: install.Status.ActiveRevision}
-		set := map[string]string{"sidecar.istio.io/inject": "true"}
-		at := slices.IndexFunc(namespaces.Items, func(n corev1.Namespace) bool { return asksFor(install, &n) })
-		if at >= 0 {
-			trial.Namespace, set = namespaces.Items[at].Name, nil
+		trial := check.Trial{Wanted: install.Status.ActiveRevision}
+		set := map[string]string{"istio.io/rev": plan.TagsOf(install.Spec)[0]}
+		for i := range namespaces.Items {
+			n := &namespaces.Items[i]
+			if asksFor(install, n) {
+				trial.Namespace, set = n.Name, nil
+				break
+			}
+			if asksForNone(install, n) && (trial.Namespace == "" || n.Name == metav1.NamespaceDefault) {
+				trial.Namespace = n.Name
+			}
+		}
+		if trial.Namespace == "" {
+			continue
 		}
 		pod, err := r.client.CoreV1().Pods(trial.Namespace).Create(ctx, trialPod(set), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		switch {
@@ -97,13 +108,28 @@ func (r *factReader) trials(ctx context.Context) error {
 
 // asksFor reports whether a namespace asks for sidecars of a mesh.
 func asksFor(install *v1alpha1.MeshInstall, n *corev1.Namespace) bool {
-	if n.DeletionTimestamp != nil || n.Name == install.Spec.Namespace || slices.Contains([]string{"kube-node-lease", "kube-public", "kube-system"}, n.Name) {
+	if !injectable(install, n) {
 		return false
 	}
+	tags := plan.TagsOf(install.Spec)
 	if value, ok := n.Labels["istio-injection"]; ok {
-		return value == "enabled"
+		return value == "enabled" && slices.Contains(tags, plan.DefaultTag)
 	}
-	return slices.Contains(append([]string{"default", install.Status.ActiveRevision}, install.Spec.Tags...), n.Labels["istio.io/rev"])
+	return slices.Contains(append(slices.Clone(tags), install.Status.ActiveRevision), n.Labels["istio.io/rev"])
+}
+
+// asksForNone reports whether a namespace leaves it to its pods to ask.
+func asksForNone(install *v1alpha1.MeshInstall, n *corev1.Namespace) bool {
+	_, injection := n.Labels["istio-injection"]
+	_, revision := n.Labels["istio.io/rev"]
+	return injectable(install, n) && !injection && !revision
+}
+
+// injectable reports whether pods of a namespace can get sidecars of a mesh.
+func injectable(install *v1alpha1.MeshInstall, n *corev1.Namespace) bool {
+	scope, err := plan.ScopeOf(install.Spec)
+	return err == nil && scope.Matches(labels.Set(n.Labels)) && n.DeletionTimestamp == nil &&
+		n.Name != install.Spec.Namespace && !slices.Contains([]string{"kube-node-lease", "kube-public", "kube-system"}, n.Name)
 }
 
 // trialPod is one that every level of pod security admits.
