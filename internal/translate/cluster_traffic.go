@@ -191,11 +191,13 @@ func unreachableOnly() *clusterv3.OutlierDetection {
 	}
 }
 
-// panicThreshold is below which share of healthy endpoints Envoy uses all of
-// them: the user's, else 0. At Envoy's own 50 % a rollout would send requests to
-// the pods that are leaving.
+// panicThreshold is below which share of healthy endpoints, in whole percent,
+// Envoy uses all of them: where a rule ejects, the user's, or 0; else 1, which
+// is when none is left. Then one that could not be reached a moment ago is better
+// than none. At Envoy's own 50 % a rollout would send requests to the pods that
+// are leaving.
 func panicThreshold(o *mesh.OutlierDetection) *clusterv3.Cluster_CommonLbConfig {
-	percent := &typev3.Percent{}
+	percent := &typev3.Percent{Value: 1}
 	if o != nil {
 		percent.Value = float64(o.MinHealthPercent)
 	}

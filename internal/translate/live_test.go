@@ -34,12 +34,14 @@ type live struct {
 	objects map[string]bool
 }
 
-func goLive(t *testing.T) *live {
+// goLive starts it. The listeners that are named can be reached on loopback,
+// though only captured connections come to them.
+func goLive(t *testing.T, reached ...string) *live {
 	t.Helper()
 	types := translate.Types()
 	for i := range types {
 		if types[i].URL == resource.Listener {
-			types[i].Build = bindToLoopback(types[i].Build)
+			types[i].Build = bindToLoopback(types[i].Build, reached)
 		}
 	}
 	l := &live{objects: map[string]bool{}, engine: push.New(push.Config{
@@ -57,10 +59,10 @@ func goLive(t *testing.T) *live {
 }
 
 // bindToLoopback keeps the listeners that are bound from the machine's network.
-func bindToLoopback(build resource.Build) resource.Build {
+func bindToLoopback(build resource.Build, reached []string) resource.Build {
 	return func(r mesh.Reader, name string) resource.Built {
 		built := build(r, name)
-		if l, ok := built.Msg.(*listenerv3.Listener); ok && l.GetBindToPort() == nil && l.GetInternalListener() == nil {
+		if l, ok := built.Msg.(*listenerv3.Listener); ok && (l.GetBindToPort() == nil || slices.Contains(reached, name)) && l.GetInternalListener() == nil {
 			l = proto.Clone(l).(*listenerv3.Listener)
 			onLoopback(l)
 			built.Msg = l
