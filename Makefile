@@ -133,10 +133,11 @@ demo: demo-programs ## Start a cluster of its own (demo), install the mesh and a
 	@$(WALK) -kubeconfig "$$($(CLUSTER_CLI) kubeconfig demo)"
 
 .PHONY: demo-upgrade
-demo-upgrade: demo-programs ## The same for updates: a canary from one version to the next, then a broken version that rolls back by itself
+demo-upgrade: demo-programs ## The same for updates: a canary from one version to the next, then a broken version that rolls back by itself (WALK_FLAGS="-rate 100 -length 10m")
 	@$(CLUSTER_CLI) down demo && $(CLUSTER_CLI) up demo && $(CLUSTER_CLI) load demo --upgrades $(DEMO_IMAGES)
-	@$(WALK) -upgrade -kubeconfig "$$($(CLUSTER_CLI) kubeconfig demo)"
+	@$(WALK) -upgrade -kubeconfig "$$($(CLUSTER_CLI) kubeconfig demo)" $(WALK_FLAGS)
 
 .PHONY: test-demo
-test-demo: demo-programs ## Run the demo's walk, with a short outage, on a node of its own
+test-demo: demo-programs ## Run the demo's walk, with a short outage, and that through updates, each on a node of its own
 	@$(CLUSTER_CLI) run $(DEMO_IMAGES) -- bash -c 'cd $(CURDIR) && $(WALK) -kubeconfig $$KUBECONFIG -outage 15s'
+	@$(CLUSTER_CLI) run --upgrades $(DEMO_IMAGES) -- bash -c 'cd $(CURDIR) && $(WALK) -upgrade -kubeconfig $$KUBECONFIG'

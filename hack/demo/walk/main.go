@@ -28,9 +28,11 @@ func main() {
 	flag.StringVar(&w.operator, "operator", "", "folder of the operator's kustomization")
 	flag.StringVar(&w.istioCRDs, "istio-crds", "", "file with Istio's CustomResourceDefinitions")
 	flag.DurationVar(&outage, "outage", time.Minute, "how long the control plane is held down")
+	flag.IntVar(&w.rate, "rate", 20, "requests a second while updates go on")
+	flag.DurationVar(&w.length, "length", 0, "how long to go on with one canary after the other")
 	flag.Parse()
 	w.outage = outage
-	if w.kubectl.binary == "" || w.kubectl.kubeconfig == "" || w.meshwright == "" || w.operator == "" || w.istioCRDs == "" {
+	if w.rate < 1 || w.rate > 2000 || w.length > time.Hour || w.kubectl.binary == "" || w.kubectl.kubeconfig == "" || w.meshwright == "" || w.operator == "" || w.istioCRDs == "" {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -61,6 +63,10 @@ type walk struct {
 	operator   string
 	istioCRDs  string
 	outage     time.Duration
+	// rate is that of the load during updates, in requests a second; length is how
+	// long one canary after the other goes on beside those of the walk.
+	rate   int
+	length time.Duration
 
 	// set by findIngress: http://node:port of the ingress gateway
 	ingress string

@@ -19,19 +19,21 @@ const (
 	repository                               = "docker.io/meshwright/meshwright:"
 	// upgradePatience bounds one update with all its restarts.
 	upgradePatience = 8 * time.Minute
-	upgradeRate     = 20
 )
 
 func (w *walk) upgradeSteps() []step {
-	return []step{
+	steps := []step{
 		{"Install Istio's CRDs and the operator of " + goodVersion, w.installNewOperator},
 		{"A mesh of " + firstVersion + " that is updated by canary", func(ctx context.Context) (string, error) { return w.installMeshFrom(ctx, "11-mesh-canary.yaml") }},
 		{"Deploy the shop, and a namespace that goes first", w.deployShopAndDev},
 		{"Through the ingress gateway: front → back → db", w.throughIngress},
 		{"One commit: version " + goodVersion + ", under load", w.upgradeGood},
 		{"One commit: version " + brokenVersion + ", which is broken, under load", w.upgradeBroken},
-		{"Who has what now", w.revisionsNow},
 	}
+	if w.length > 0 {
+		steps = append(steps, step{fmt.Sprintf("One configuration after the other, under load, for %s", w.length), w.upgradeOnAndOn})
+	}
+	return append(steps, step{"Who has what now", w.revisionsNow})
 }
 
 func (w *walk) installNewOperator(ctx context.Context) (string, error) {
@@ -56,7 +58,10 @@ func (w *walk) deployShopAndDev(ctx context.Context) (string, error) {
 
 // upgradeGood changes the version and waits until all of the mesh has it.
 func (w *walk) upgradeGood(ctx context.Context) (string, error) {
-	return w.underLoad(ctx, goodVersion, func(ctx context.Context) (string, error) {
+	return w.underLoad(ctx, func(ctx context.Context) (string, error) {
+		if err := w.commit(ctx, `{"version":"`+goodVersion+`"}`); err != nil {
+			return "", err
+		}
 		return eventually(ctx, upgradePatience, func() (string, error) {
 			active, err := w.status(ctx, "{.status.version} {.status.conditions[?(@.type==\"Ready\")].status}")
 			if err == nil && active != goodVersion+" True" {
@@ -69,7 +74,10 @@ func (w *walk) upgradeGood(ctx context.Context) (string, error) {
 
 // upgradeBroken changes to the broken version and waits until all is put back.
 func (w *walk) upgradeBroken(ctx context.Context) (string, error) {
-	return w.underLoad(ctx, brokenVersion, func(ctx context.Context) (string, error) {
+	return w.underLoad(ctx, func(ctx context.Context) (string, error) {
+		if err := w.commit(ctx, `{"version":"`+brokenVersion+`"}`); err != nil {
+			return "", err
+		}
 		return eventually(ctx, upgradePatience, func() (string, error) {
 			reason, err := w.status(ctx, "{.status.conditions[?(@.type==\"Stalled\")].reason} {.status.version} waiting={.status.update.workloads.waiting}")
 			if err != nil {
@@ -84,13 +92,43 @@ func (w *walk) upgradeBroken(ctx context.Context) (string, error) {
 	})
 }
 
+// upgradeOnAndOn has one canary after the other, each of another configuration,
+// until the time is over.
+func (w *walk) upgradeOnAndOn(ctx context.Context) (string, error) {
+	return w.underLoad(ctx, func(ctx context.Context) (string, error) {
+		canaries := 0
+		for end := time.Now().Add(w.length); time.Now().Before(end); canaries++ {
+			policies := []string{"RegistryOnly", "AllowAny"}
+			if err := w.commit(ctx, fmt.Sprintf(`{"version":%q,"meshConfig":{"outboundTrafficPolicy":%q}}`, goodVersion, policies[canaries%2])); err != nil {
+				return "", err
+			}
+			if _, err := eventually(ctx, upgradePatience, func() (string, error) {
+				ready, err := w.status(ctx, `{.metadata.generation} {.status.conditions[?(@.type=="Ready")].observedGeneration} {.status.conditions[?(@.type=="Ready")].status}`)
+				if part := strings.Fields(ready); err == nil && (len(part) != 3 || part[0] != part[1] || part[2] != "True") {
+					err = fmt.Errorf("generation, that of Ready, and Ready are %q", ready)
+				}
+				return "", err
+			}); err != nil {
+				return "", err
+			}
+		}
+		return fmt.Sprintf("%d canaries promoted", canaries), nil
+	})
+}
+
+// commit changes the spec of the MeshInstall.
+func (w *walk) commit(ctx context.Context, spec string) error {
+	_, err := w.kubectl.out(ctx, "patch", "meshinstall/demo", "--type=merge", "--patch", `{"spec":`+spec+`}`)
+	return err
+}
+
 func (w *walk) status(ctx context.Context, path string) (string, error) {
 	return w.kubectl.out(ctx, "get", "meshinstall/demo", "-o", "jsonpath="+path)
 }
 
-// underLoad changes the version while requests go through the gateway and the
-// live status is printed, and counts what was lost until done holds.
-func (w *walk) underLoad(ctx context.Context, version string, done func(context.Context) (string, error)) (string, error) {
+// underLoad does something while requests go through the gateway and the live
+// status is printed, and counts what was lost meanwhile.
+func (w *walk) underLoad(ctx context.Context, do func(context.Context) (string, error)) (string, error) {
 	loadCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	counted := w.load(loadCtx)
@@ -100,16 +138,12 @@ func (w *walk) underLoad(ctx context.Context, version string, done func(context.
 		return "", err
 	}
 	time.Sleep(2 * time.Second)
-	_, err := w.kubectl.out(ctx, "patch", "meshinstall/demo", "--type=merge", "--patch", `{"spec":{"version":"`+version+`"}}`)
-	evidence := ""
-	if err == nil {
-		evidence, err = done(ctx)
-	}
+	evidence, err := do(ctx)
 	time.Sleep(2 * time.Second)
 	stop()
 	_ = watch.Wait() // it is told to end
 	t := <-counted
-	evidence += fmt.Sprintf("\n%d requests at %d a second meanwhile, %d lost", t.Requests, upgradeRate, t.Errors)
+	evidence += fmt.Sprintf("\n%d requests at %d a second meanwhile, %d lost", t.Requests, w.rate, t.Errors)
 	if err == nil && t.Errors > 0 {
 		err = fmt.Errorf("lost requests:\n%s", strings.Join(t.reasons, "\n"))
 	}
@@ -133,7 +167,7 @@ func (w *walk) load(ctx context.Context) <-chan losses {
 		var mu sync.Mutex
 		var wait sync.WaitGroup
 		var t losses
-		tick := time.NewTicker(time.Second / upgradeRate)
+		tick := time.NewTicker(time.Second / time.Duration(w.rate))
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			select {
