@@ -25,6 +25,7 @@ func chart(t *testing.T, values map[string]any) []*unstructured.Unstructured {
 
 var (
 	monitored = map[string]any{"monitoring": map[string]any{"enabled": true}}
+	guarded   = map[string]any{"networkPolicy": map[string]any{"enabled": true}}
 	several   = map[string]any{"operandNamespaces": map[string]any{"mesh": []any{"mesh-blue", "mesh-green"}, "gateways": []any{"edge"}}}
 )
 
@@ -36,8 +37,9 @@ func TestRenderedPartsOfOverlaysAreWhatTheChartRenders(t *testing.T) {
 		values map[string]any
 		is     func(*unstructured.Unstructured) bool
 	}{
-		"monitoring/monitoring.yaml":                {monitored, isMonitoring},
-		"overlays/several-namespaces/operands.yaml": {several, isOperand},
+		"monitoring/monitoring.yaml":                 {monitored, isMonitoring},
+		"overlays/several-namespaces/operands.yaml":  {several, isOperand},
+		"overlays/network-policy/networkpolicy.yaml": {guarded, func(o *unstructured.Unstructured) bool { return o.GetKind() == "NetworkPolicy" }},
 	} {
 		objects := slices.DeleteFunc(chart(t, part.values), func(o *unstructured.Unstructured) bool { return !part.is(o) })
 		var out bytes.Buffer
@@ -54,6 +56,7 @@ func TestOverlaysInstallWhatTheChartDoes(t *testing.T) {
 		"own-registry":       {"image": "registry.internal:5000/mesh/meshwright:v0.1.0"},
 		"several-namespaces": several,
 		"monitoring":         monitored,
+		"network-policy":     guarded,
 	}
 	for name, values := range cases {
 		t.Run(name, func(t *testing.T) {

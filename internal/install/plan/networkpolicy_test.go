@@ -267,3 +267,64 @@ func TestThereAreNoPoliciesUnlessAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestTheOperatorsPolicyLetsThroughWhatItNeedsAndNothingElse is the same for the
+// operator's own pod, with and without metrics and queries of gates.
+func TestTheOperatorsPolicyLetsThroughWhatItNeedsAndNothingElse(t *testing.T) {
+	discovery, _, _ := operands(t, render(t, withSpec(t, "")))
+	for name, c := range map[string]struct {
+		values  map[string]any
+		in, out map[string]string
+	}{
+		"as it comes": {map[string]any{}, map[string]string{}, map[string]string{"TCP 443": anywhere, "TCP 6443": anywhere}},
+		"with metrics and queries": {
+			map[string]any{"monitoring": map[string]any{"enabled": true}, "networkPolicy": map[string]any{"queryPorts": []any{int64(9090)}}},
+			map[string]string{"TCP 8080": fromPods},
+			map[string]string{"TCP 443": anywhere, "TCP 6443": anywhere, "TCP 53": anywhere, "UDP 53": anywhere, "TCP 9090": anywhere},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy, _ := c.values["networkPolicy"].(map[string]any)
+			if policy == nil {
+				policy = map[string]any{}
+			}
+			policy["enabled"] = true
+			c.values["networkPolicy"] = policy
+			objects, err := plan.Operator("meshwright-operator", c.values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var policies []networkingv1.NetworkPolicy
+			var operator peer
+			for _, o := range objects {
+				switch o.GetKind() {
+				case "NetworkPolicy":
+					var p networkingv1.NetworkPolicy
+					decodeInto(t, o, &p)
+					policies = append(policies, p)
+				case "Deployment":
+					operator = peer{o.GetNamespace(), decodeDeployment(t, o).Spec.Template.Labels}
+				}
+			}
+			peers := map[string][]peer{
+				fromPods: {{"shop", map[string]string{"app": "front"}}, {"mesh-system", nil}, {"monitoring", map[string]string{"app": "prometheus"}}},
+				outside:  {{}},
+			}
+			got := reach(policies, peers, func(other peer, protocol corev1.Protocol, port int32) wire {
+				return wire{other, operator, protocol, port}
+			})
+			if d := cmp.Diff(c.in, got); d != "" {
+				t.Errorf("what reaches the operator (-want +got):\n%s", d)
+			}
+			got = reach(policies, peers, func(other peer, protocol corev1.Protocol, port int32) wire {
+				return wire{operator, other, protocol, port}
+			})
+			if d := cmp.Diff(c.out, got); d != "" {
+				t.Errorf("what the operator reaches (-want +got):\n%s", d)
+			}
+			if !admits(policies, wire{operator, discovery["discovery"], corev1.ProtocolTCP, 15014}) {
+				t.Error("it does not reach discovery, which gates are measured at")
+			}
+		})
+	}
+}

@@ -34,7 +34,14 @@ func TestAllPodsPassTheRestrictedLevel(t *testing.T) {
 		if !result.Allowed {
 			t.Errorf("%s is refused: %s", o.GetName(), result.ForbiddenDetail())
 		}
+		// OpenShift's restricted-v2 admits ids of the namespace's own range only.
+		if s := d.Spec.Template.Spec.SecurityContext; s.RunAsUser != nil || s.RunAsGroup != nil || s.FSGroup != nil {
+			t.Errorf("%s says as whom it runs, so that no platform can choose", o.GetName())
+		}
 		for _, c := range d.Spec.Template.Spec.Containers {
+			if c.SecurityContext.RunAsUser != nil {
+				t.Errorf("%s: %s says as whom it runs", o.GetName(), c.Name)
+			}
 			if s := c.SecurityContext; s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
 				t.Errorf("%s: %s may write to its image", o.GetName(), c.Name)
 			}

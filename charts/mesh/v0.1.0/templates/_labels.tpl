@@ -25,10 +25,8 @@ meshwright.io/revision: {{ .root.Values.revision }}
 sidecar.istio.io/inject: "false"
 {{- end -}}
 
+{{/* The image says as whom it runs, so that a platform may choose another. */}}
 {{- define "mesh.podSecurity" -}}
-runAsUser: 1337
-runAsGroup: 1337
-fsGroup: 1337
 runAsNonRoot: true
 seccompProfile:
   type: RuntimeDefault
