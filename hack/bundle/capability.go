@@ -16,12 +16,14 @@ var capabilities = [][]evidence{
 	{
 		{"updates operands when the object changes", "controllers/rollout_test.go:TestCanaryGivesTheMeshStepByStep"},
 		{"says in status that a version is not supported", "controllers/input_test.go:TestMistakesStallWithFieldAndFixAndMend"},
-		{"updates without a lost request", ""},
+		{"updates without a lost request", "hack/demo/walk/upgrade.go:(w *walk) upgradeGood"},
 	},
 	{
 		{"backs up and restores", "internal/backup/backup_test.go:TestBackupOfOneClusterIsRestoredInAnother"},
 		{"rolls back", "controllers/rollout_test.go:TestCanaryWhoseProxiesRefuseIsPutBack"},
-		{"keeps probes, requests, disruption budgets and spread", ""},
+		{"keeps probes and requests", "internal/install/plan/security_test.go:TestEveryPodHasProbesAndRequests"},
+		{"keeps disruption budgets", "internal/install/plan/production_test.go:TestNoBudgetBlocksADrain"},
+		{"keeps spread", "internal/install/plan/production_test.go:TestProductionPodsAreSpreadAndAboveOthers"},
 	},
 	{
 		{"serves metrics of operator and operands", "controllers/manager_test.go:TestHealthAndMetricsAreServed"},

@@ -52,6 +52,28 @@ func TestAllPodsPassTheRestrictedLevel(t *testing.T) {
 	}
 }
 
+func TestEveryPodHasProbesAndRequests(t *testing.T) {
+	operator, err := plan.Operator("meshwright-operator", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range []string{"minimal", "default", "demo", "production"} {
+		for _, o := range slices.Concat(render(t, withSpec(t, "  profile: "+profile+"\n")).RevisionSet, operator) {
+			if o.GetKind() != "Deployment" {
+				continue
+			}
+			for _, c := range decodeDeployment(t, o).Spec.Template.Spec.Containers {
+				if c.ReadinessProbe == nil {
+					t.Errorf("profile %s: container %s of %s has no readiness probe", profile, c.Name, o.GetName())
+				}
+				if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() {
+					t.Errorf("profile %s: container %s of %s asks its node for %v", profile, c.Name, o.GetName(), c.Resources.Requests)
+				}
+			}
+		}
+	}
+}
+
 func decodeDeployment(t *testing.T, o *unstructured.Unstructured) *appsv1.Deployment {
 	t.Helper()
 	d := &appsv1.Deployment{}
