@@ -67,7 +67,7 @@ func (r *Reconciler) rootCache(config *rest.Config) (cache.Cache, error) {
 
 // trust reads the root bundle, which a policy carries into pods.
 func (r *Reconciler) trust(ctx context.Context, s *scope) error {
-	for _, p := range []*plan.Plan{s.target, s.active} {
+	for _, p := range append([]*plan.Plan{s.target, s.active}, s.retained...) {
 		if p == nil || !p.NeedsRootCert() {
 			continue
 		}

@@ -33,9 +33,10 @@ func TestOnlyGitWritesTheSpec(t *testing.T) {
 
 func TestAMeshInstallThatIsReplacedEndsInTheSameMesh(t *testing.T) {
 	w, _ := canaryWorld(t)
-	spec := canarySpec(devFirst) + "    dataPlane: {migrate: Automatic}\n"
+	spec := canarySpec(devFirst) + "    dataPlane: {migrate: Automatic}\n  deletion: {policy: Orphan}\n"
 	w.create("prod", spec)
 	before := w.ready("prod")
+	lives := w.lives()
 	w.deploy("dev", "cart", before.Status.ActiveRevision, func(*appsv1.Deployment) {})
 	objects, writes := w.ownKeys(), len(w.operatorWrites())
 
@@ -48,6 +49,9 @@ func TestAMeshInstallThatIsReplacedEndsInTheSameMesh(t *testing.T) {
 	}
 	if d := cmp.Diff(objects, w.ownKeys()); d != "" {
 		t.Errorf("objects (-before +after):\n%s", d)
+	}
+	if d := cmp.Diff(lives, w.lives()); d != "" {
+		t.Errorf("the mesh was touched (-before +after):\n%s", d)
 	}
 	if got := w.restartedFor("dev", "cart"); got != "" {
 		t.Errorf("cart is restarted for %s", got)

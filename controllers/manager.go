@@ -132,10 +132,10 @@ func NewManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	startAtZero(r.watched())
 	r.Clients = apply.Clients{Writer: manager.GetClient(), Live: manager.GetAPIReader(), Cached: manager.GetCache()}
 	r.Events = manager.GetEventRecorder(apply.FieldManager)
-	rollout := &Rollout{Clients: r.Clients, Events: manager.GetEventRecorder(rolloutManager), Now: r.Now, Discovery: options.Discovery}
-	if rollout.Discovery == nil {
-		rollout.Discovery = overHTTP{options.DiscoveryTokenFile}
+	if r.Discovery = options.Discovery; r.Discovery == nil {
+		r.Discovery = overHTTP{options.DiscoveryTokenFile}
 	}
+	rollout := &Rollout{Clients: r.Clients, Events: manager.GetEventRecorder(rolloutManager), Now: r.Now, Discovery: r.Discovery}
 	if options.OperatorCondition != "" {
 		m := &mirror{clients: r.Clients, now: r.Now, key: client.ObjectKey{Namespace: options.Namespace, Name: options.OperatorCondition}}
 		if err := m.register(manager); err != nil {

@@ -22,14 +22,15 @@ func (s *scope) canaries() bool {
 }
 
 // decide reads what the rollout decided of the target. When it was rolled back
-// and the spec did not change since, the active revision is worked on instead.
+// and the spec did not change since, the active revision is worked on instead,
+// whatever the strategy is.
 func (r *Reconciler) decide(_ context.Context, s *scope) error {
 	update, err := plan.UpdateOf(s.install.Spec)
 	if err != nil {
 		return err
 	}
 	s.update, s.wanted = update, s.target
-	if at := slices.IndexFunc(s.records, func(r v1alpha1.MeshRevision) bool { return r.Name == s.target.Revision }); at >= 0 && s.canaries() {
+	if at := slices.IndexFunc(s.records, func(r v1alpha1.MeshRevision) bool { return r.Name == s.target.Revision }); at >= 0 && s.active != nil && s.active.Revision != s.target.Revision {
 		s.decided = s.records[at].Status
 		if s.decided.Phase == v1alpha1.RevisionFailed && s.decided.ObservedGeneration == s.install.Generation {
 			s.failed, s.target = s.decided.Result, s.active
@@ -41,9 +42,10 @@ func (r *Reconciler) decide(_ context.Context, s *scope) error {
 	// Pods may have the proxy of a revision that got a part of the mesh and is
 	// not wanted any more: discovery keeps the name by which they know it.
 	for _, record := range s.records {
-		was := record.Status.Update != nil && record.Status.Update.Step > 0
+		was := record.Status.Update != nil && record.Status.Update.Step > 0 && record.Status.Phase != v1alpha1.RevisionRetired
 		if was && record.Name != s.target.Revision && record.Name != s.inventory.Active && !slices.Contains(s.inventory.Retired, record.Name) {
-			s.inventory.Retired = append(s.inventory.Retired, record.Name)
+			// First, so that one that is forgotten and not gone yet is so again.
+			s.inventory.Retired = slices.Insert(s.inventory.Retired, 0, record.Name)
 		}
 	}
 	return nil
@@ -81,7 +83,7 @@ func (s *scope) doors() []*unstructured.Unstructured {
 // installSet is the active revision's. While there are two revisions with
 // gateways, the gateways' Services lead to one of them alone.
 func (s *scope) installSet() []*unstructured.Unstructured {
-	if !s.canaries() {
+	if !s.canaries() && len(s.retained) == 0 {
 		return s.active.InstallSet
 	}
 	revision := s.active.Revision
@@ -109,7 +111,9 @@ func (r *Reconciler) canary(_ context.Context, s *scope) error {
 			"the update to revision %s is paused in step %d of %d: %s; change the spec to go on, or back", s.target.Revision, s.decided.Update.Step, s.decided.Update.Steps, result.Message)}
 	}
 	message := fmt.Sprintf("revision %s is up and takes its first step", s.target.Revision)
-	if u := s.decided.Update; u != nil {
+	if u := s.decided.Update; u != nil && u.Step == 0 {
+		message = strings.Join(append([]string{message}, u.BlockedBy...), ": ")
+	} else if u != nil {
 		message = fmt.Sprintf("revision %s is in step %d of %d", s.target.Revision, u.Step, u.Steps)
 		var shut []string
 		for _, g := range u.Gates {

@@ -20,7 +20,7 @@ import (
 
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshinstalls,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=meshwright.io,resources=meshinstalls/status,verbs=patch
-// +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=meshwright.io,resources=meshrevisions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingadmissionpolicies;mutatingadmissionpolicybindings;mutatingwebhookconfigurations,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -38,6 +38,8 @@ type Reconciler struct {
 	Server discovery.ServerVersionInterface
 	// AdmissionPolicies is true where the API server has admission policies.
 	AdmissionPolicies bool
+	// Discovery asks the discovery of a revision about its proxies.
+	Discovery Discovery
 	// Roots reads the mesh's root certificates.
 	Roots client.Reader
 	// OperatorNamespace is where the operator runs.
@@ -88,8 +90,19 @@ type scope struct {
 	states []apply.State
 	// degraded is a fault that does not keep the mesh from being ready.
 	degraded *Waiting
+	// Set by retain, and by activate: former revisions that are kept whole.
+	retained []*plan.Plan
+	// wake is when to look again, whatever the outcome; 0 for not by itself.
+	wake time.Duration
+	// Set by judgeTarget: the Deployments that serve, where the target's do not.
+	serving []apply.State
+	// Set by apply, once all of it was. Set by keep: what the steps are about is
+	// not what the spec asks for.
+	applied, keeps bool
 	// drift is what is left as somebody else made it, set by apply.
 	drift []apply.Change
+	// Set by begin: since when the mesh is being removed.
+	removing time.Time
 }
 
 // Reconcile runs the steps for one MeshInstall and writes its status.
@@ -107,14 +120,28 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if errors.Is(err, errGone) {
 		return ctrl.Result{}, nil
 	}
+	kept := r.keep(ctx, s, err)
 	if writeErr := r.writeStatus(ctx, s, err); client.IgnoreNotFound(writeErr) != nil {
 		err = errors.Join(err, writeErr)
 	}
+	if kept != nil {
+		return ctrl.Result{}, errors.Join(err, kept)
+	}
 	when, err := result(err, s.degraded)
-	if len(s.values) > 0 && err == nil && (when.RequeueAfter == 0 || when.RequeueAfter > valuesRetry) {
-		when.RequeueAfter = valuesRetry
+	if len(s.values) > 0 {
+		s.wakeIn(valuesRetry)
+	}
+	if err == nil && s.wake > 0 && (when.RequeueAfter == 0 || when.RequeueAfter > s.wake) {
+		when.RequeueAfter = s.wake
 	}
 	return when, err
+}
+
+// wakeIn has the MeshInstall looked at after a time at the latest.
+func (s *scope) wakeIn(d time.Duration) {
+	if s.wake == 0 || d < s.wake {
+		s.wake = d
+	}
 }
 
 // applierFor writes for one MeshInstall.

@@ -23,7 +23,7 @@ import (
 // errGone ends the reconciliation of a MeshInstall that is no more.
 var errGone = errors.New("the MeshInstall is gone")
 
-// A MeshInstall is never held for ever: pods get podDeadline to end, and after
+// A removal that began is never held for ever: pods get podDeadline to end, and after
 // removalDeadline it goes with whatever could not be removed named in an Event.
 const (
 	podDeadline     = 90 * time.Second
@@ -43,6 +43,8 @@ var (
 func (r *Reconciler) removal() []step {
 	return []step{
 		{"held", r.held},
+		{"guard", r.guard},
+		{"begin", r.begin},
 		{"unpublish", r.patiently(r.unpublish)},
 		{"deleteObjects", r.patiently(r.deleteObjects)},
 		{"waitForPods", r.patiently(r.waitForPods)},
@@ -50,6 +52,38 @@ func (r *Reconciler) removal() []step {
 		{"deleteRecords", r.patiently(r.deleteRecords)},
 		{"release", r.release},
 	}
+}
+
+// leaving is what is done for a MeshInstall that is deleted and leaves its mesh.
+func (r *Reconciler) leaving() []step {
+	return []step{
+		{"held", r.held},
+		{"unpublish", r.unpublish},
+		{"leave", r.leave},
+		{"release", r.release},
+	}
+}
+
+// leave takes the MeshInstall's ownership from all that is the mesh's.
+func (r *Reconciler) leave(ctx context.Context, s *scope) error {
+	inventory, err := s.applier.LoadInventory(ctx)
+	if err != nil {
+		return err
+	}
+	var records v1alpha1.MeshRevisionList
+	if err := r.Clients.Cached.List(ctx, &records, client.MatchingLabels{plan.LabelInstall: s.install.Name}); err != nil {
+		return fmt.Errorf("list MeshRevisions: %w", err)
+	}
+	for i := range records.Items {
+		if err := s.applier.Leave(ctx, &records.Items[i]); err != nil {
+			return err
+		}
+	}
+	if err := s.applier.LeaveAll(ctx, inventory); err != nil {
+		return err
+	}
+	r.event(s, corev1.EventTypeNormal, "Orphaned", "the mesh is left as it is: a MeshInstall of this name takes it over again")
+	return nil
 }
 
 // held ends the removal of a MeshInstall that we do not hold: it never had
@@ -61,13 +95,33 @@ func (r *Reconciler) held(_ context.Context, s *scope) error {
 	return nil
 }
 
+// begin notes when the removal began: from here there is no way back.
+func (r *Reconciler) begin(ctx context.Context, s *scope) error {
+	s.removing = s.install.DeletionTimestamp.Time
+	inventory, err := s.applier.LoadInventory(ctx)
+	switch {
+	case apierrors.IsForbidden(err):
+		return nil
+	case err != nil:
+		return err
+	case !inventory.Removing.IsZero():
+		s.removing = inventory.Removing
+		return nil
+	case len(inventory.Entries) == 0:
+		return nil
+	}
+	inventory.Removing = r.Now().Truncate(time.Second)
+	s.removing = inventory.Removing
+	return s.applier.SaveInventory(ctx, inventory)
+}
+
 // patiently lets a step of the removal fail until the deadline, and then goes
 // on without it. What is forbidden it does not wait for: our rights go with a
 // namespace that is deleted, and so does all that was in it.
 func (r *Reconciler) patiently(do func(context.Context, *scope) error) func(context.Context, *scope) error {
 	return func(ctx context.Context, s *scope) error {
 		err := do(ctx, s)
-		inTime := r.Now().Sub(s.install.DeletionTimestamp.Time) < removalDeadline
+		inTime := r.Now().Sub(s.removing) < removalDeadline
 		if err == nil || inTime && !apierrors.IsForbidden(err) {
 			return err
 		}
@@ -91,7 +145,7 @@ func (r *Reconciler) deleteObjects(ctx context.Context, s *scope) error {
 // waitForPods waits for the mesh's own pods to end, because discovery would
 // make its Secret again.
 func (r *Reconciler) waitForPods(ctx context.Context, s *scope) error {
-	if r.Now().Sub(s.install.DeletionTimestamp.Time) >= podDeadline {
+	if r.Now().Sub(s.removing) >= podDeadline {
 		return nil
 	}
 	for _, namespace := range r.namespaces() {

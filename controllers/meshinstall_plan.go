@@ -34,6 +34,9 @@ const (
 func (r *Reconciler) stepsFor(install *v1alpha1.MeshInstall) []step {
 	switch {
 	case !install.DeletionTimestamp.IsZero():
+		if policy, _ := deletionOf(&install.Spec); policy == v1alpha1.DeleteOrphan {
+			return r.leaving()
+		}
 		return r.removal()
 	case install.Spec.Mode == v1alpha1.ModePlan:
 		return r.planning()

@@ -79,10 +79,10 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, outcome error) e
 
 // report fills in what the steps found. What they did not come to stays as it was.
 func (s *scope) report(status *v1alpha1.MeshInstallStatus) {
-	if wanted := cmp.Or(s.wanted, s.target); wanted != nil {
+	if wanted := cmp.Or(s.wanted, s.target); wanted != nil && !s.keeps {
 		status.TargetRevision, status.RenderedHash = wanted.Revision, wanted.Hash
 	}
-	if s.inventory == nil {
+	if s.inventory == nil || s.target == nil {
 		return
 	}
 	if s.wanted != nil {
@@ -118,7 +118,9 @@ func (s *scope) revisions() []v1alpha1.RevisionStatus {
 		phases[s.wanted.Revision] = v1alpha1.RevisionFailed
 	}
 	for _, name := range s.inventory.Retired {
-		if phases[name] == "" {
+		if _, whole := s.inventory.Retained[name]; whole {
+			phases[name] = v1alpha1.RevisionRetiring
+		} else if phases[name] == "" {
 			phases[name] = v1alpha1.RevisionRetired
 		}
 	}
@@ -197,8 +199,11 @@ func (s *scope) verdict(outcome error, status *v1alpha1.MeshInstallStatus) verdi
 	default:
 		v.headline, v.reason, v.message = v1alpha1.ConditionReconciling, v1alpha1.ReasonRetrying, outcome.Error()
 	}
+	lost := missing(s.serving)
 	switch {
-	case s.degraded != nil && (outcome == nil || len(s.drift) > 0):
+	case lost != nil:
+		v.degraded, v.degradedReason, v.degradedMessage = true, lost.Reason, lost.Message
+	case s.degraded != nil && (outcome == nil || len(s.drift) > 0 || s.keeps):
 		v.degraded, v.degradedReason, v.degradedMessage = true, s.degraded.Reason, s.degraded.Message
 	case outcome != nil && v.reason == v1alpha1.ReasonComponentNotReady:
 		v.degraded, v.degradedReason, v.degradedMessage = true, v.reason, v.message
@@ -206,16 +211,17 @@ func (s *scope) verdict(outcome error, status *v1alpha1.MeshInstallStatus) verdi
 	return v
 }
 
-// available reports whether the mesh serves: a revision is active and, where
-// its own Deployments were looked at, each has a pod.
+// available reports whether the mesh serves: a revision is active and each of
+// its Deployments that was looked at has a pod.
 func (s *scope) available(status *v1alpha1.MeshInstallStatus) bool {
 	if status.ActiveRevision == "" {
 		return false
 	}
+	states := s.states
 	if s.target == nil || s.target.Revision != status.ActiveRevision {
-		return true
+		states = s.serving
 	}
-	return !slices.ContainsFunc(s.states, func(state apply.State) bool { return state.Ref.Kind == "Deployment" && !state.Serving })
+	return !slices.ContainsFunc(states, func(state apply.State) bool { return state.Ref.Kind == "Deployment" && !state.Serving })
 }
 
 // canaryUnderWay says which canary is under way; it is empty where there is none.

@@ -42,8 +42,11 @@ func (r *Reconciler) steps() []step {
 		{"age", r.age},
 		{"path", r.path},
 		{"decide", r.decide},
+		{"retain", r.retain},
+		{"forget", r.forget},
 		{"trust", r.trust},
 		{"record", r.record},
+		{"adopt", r.adopt},
 		{"apply", r.apply},
 		{"settle", r.settle},
 		{"prune", r.prune},
@@ -115,31 +118,25 @@ func (r *Reconciler) permit(_ context.Context, s *scope) error {
 // observe reads what was there before: the inventory, the records of
 // revisions, and from them the revision that serves.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
-	inventory, err := s.applier.LoadInventory(ctx)
-	if err != nil {
+	if err := r.load(ctx, s); err != nil {
 		return err
 	}
-	s.stored, s.inventory = inventory, inventory.Clone()
-	var records v1alpha1.MeshRevisionList
-	if err := r.Clients.Cached.List(ctx, &records, client.MatchingLabels{plan.LabelInstall: s.install.Name}); err != nil {
-		return fmt.Errorf("list MeshRevisions: %w", err)
-	}
-	s.records = records.Items
-	slices.SortFunc(s.records, func(a, b v1alpha1.MeshRevision) int { return strings.Compare(a.Name, b.Name) })
-	if len(inventory.Entries) == 0 {
+	s.inventory.Removing = time.Time{} // somebody took the finalizer away by hand
+	if len(s.inventory.Entries) == 0 {
 		s.remember()
 	}
-	if inventory.Active == s.target.Revision {
+	if s.inventory.Active == s.target.Revision {
 		s.active = s.target
 		return nil
 	}
 	for i := range s.records {
-		if s.records[i].Name != inventory.Active {
+		if s.records[i].Name != s.inventory.Active {
 			continue
 		}
+		var err error
 		if s.active, err = plan.FromRecord(&s.records[i]); err != nil {
 			// It goes on as it is until the target is ready.
-			log.FromContext(ctx).Error(err, "Rendering the active revision again", "revision", inventory.Active)
+			log.FromContext(ctx).Error(err, "Rendering the active revision again", "revision", s.inventory.Active)
 			s.active = nil
 		}
 	}
@@ -181,6 +178,17 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// adopt takes over the records that a MeshInstall of this name left. Objects
+// are taken over by being applied.
+func (r *Reconciler) adopt(ctx context.Context, s *scope) error {
+	for i := range s.records {
+		if err := s.applier.Own(ctx, &s.records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // desired is all that shall be there now: the target, beside it the revision
 // that serves until the target does, what points at that, and the names by
 // which proxies of retired revisions find it. The door of the revision that
@@ -205,10 +213,15 @@ func (s *scope) desired() []*unstructured.Unstructured {
 	for _, o := range objects {
 		aliases[apply.RefOf(o)] = true
 	}
-	for _, o := range s.target.RevisionSet {
-		if !aliases[apply.RefOf(o)] {
-			objects = append(objects, o)
+	for _, p := range append([]*plan.Plan{s.target}, s.retained...) {
+		for _, o := range p.RevisionSet {
+			if !aliases[apply.RefOf(o)] {
+				objects = append(objects, o)
+			}
 		}
+	}
+	for _, p := range s.retained {
+		objects = append(objects, p.Door(plan.Nowhere)...)
 	}
 	return objects
 }
@@ -230,6 +243,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 			r.drifted(ctx, s, change)
 		}
 	}
+	s.applied = true
 	return r.saveInventory(ctx, s)
 }
 
@@ -247,6 +261,9 @@ func (r *Reconciler) saveInventory(ctx context.Context, s *scope) error {
 // judgeTarget waits until all of the target's own objects are ready, its door
 // too: a webhook without a caBundle must not be asked.
 func (r *Reconciler) judgeTarget(ctx context.Context, s *scope) error {
+	if err := r.lookAtActive(ctx, s); err != nil {
+		return err
+	}
 	if err := s.trusted(); err != nil {
 		return err
 	}
@@ -300,6 +317,7 @@ func (r *Reconciler) activate(ctx context.Context, s *scope) error {
 	s.inventory.Retired = slices.DeleteFunc(s.inventory.Retired, isTarget)
 	if former != "" {
 		s.inventory.Retired = append(s.inventory.Retired, former)
+		s.keepWhole(s.active, r.Now())
 	}
 	s.active, s.inventory.Active = s.target, s.target.Revision
 	if err := r.saveInventory(ctx, s); err != nil {
@@ -326,6 +344,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	}
 	if len(gone) > 0 {
 		r.event(s, corev1.EventTypeNormal, "Pruned", "%d objects that are not wanted any more were deleted", len(gone))
+		r.tellPruned(s, gone)
 	}
 	if err := r.saveInventory(ctx, s); err != nil {
 		return err

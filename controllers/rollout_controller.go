@@ -80,7 +80,7 @@ type rolloutScope struct {
 	blockedBy []string
 	// Set by measure.
 	signals *rollout.Signals
-	// Set by advance.
+	// Set by advance, or by await.
 	after  *v1alpha1.MeshRevisionStatus
 	events []rollout.Event
 }
@@ -109,6 +109,7 @@ func (r *Rollout) steps() []rolloutStep {
 		{"tell", r.tell},
 		{"migrate", r.migrate},
 		{"wanted", r.wanted},
+		{"await", r.await},
 		{"populate", r.populate},
 		{"measure", r.measure},
 		{"advance", r.advance},
@@ -134,7 +135,7 @@ func (r *Rollout) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 		case errors.Is(err, errIdle) && s.inVain():
 			return ctrl.Result{RequeueAfter: inVainRetry}, nil
 		case errors.Is(err, errIdle):
-			return ctrl.Result{}, nil
+			return ctrl.Result{RequeueAfter: s.wake(r.Now())}, nil
 		case errors.Is(err, errStale):
 			return ctrl.Result{RequeueAfter: staleRetry}, nil
 		case err != nil:
@@ -160,7 +161,35 @@ func (r *Rollout) find(ctx context.Context, s *rolloutScope) error {
 			s.target = &s.records[i]
 		}
 	}
+	if s.refused() {
+		return errIdle
+	}
 	return nil
+}
+
+// refused reports whether the spec cannot be met: then nobody knows what is
+// wanted, and everything stays as it is until somebody says so.
+func (s *rolloutScope) refused() bool {
+	c := meta.FindStatusCondition(s.install.Status.Conditions, v1alpha1.ConditionStalled)
+	if c == nil || c.Status != metav1.ConditionTrue || c.ObservedGeneration != s.install.Generation {
+		return false
+	}
+	switch c.Reason {
+	case v1alpha1.ReasonRolledBack, v1alpha1.ReasonUpdatePaused, v1alpha1.ReasonDeadlineExceeded, v1alpha1.ReasonObjectConflict, v1alpha1.ReasonRefused:
+		return false // these are about the mesh
+	}
+	return true
+}
+
+// wake is when to look again at a revision that is not up.
+func (s *rolloutScope) wake(now time.Time) time.Duration {
+	if s.after == nil {
+		return 0
+	}
+	if deadline := rollout.Deadline(*s.after, s.update); !deadline.IsZero() {
+		return max(deadline.Sub(now), rolloutPoll)
+	}
+	return 0
 }
 
 // settle writes what became of the revisions that are not under way: one
@@ -179,6 +208,11 @@ func (r *Rollout) settle(ctx context.Context, s *rolloutScope) error {
 			after = r.serving(s, record)
 		default:
 			after = rollout.Supersede(rollout.Input{Now: r.Now(), Revision: record.Name, Version: record.Spec.Version, Before: record.Status})
+			if slices.ContainsFunc(s.install.Status.Revisions, func(r v1alpha1.RevisionStatus) bool {
+				return r.Name == record.Name && r.Phase == v1alpha1.RevisionRetiring
+			}) {
+				after.Phase = v1alpha1.RevisionRetiring
+			}
 		}
 		if err := r.store(ctx, record, after); err != nil {
 			return err
@@ -200,13 +234,9 @@ func (r *Rollout) serving(s *rolloutScope, record *v1alpha1.MeshRevision) v1alph
 	}
 }
 
-// wanted ends where there is nothing to give, or the mesh is not to be given by
-// steps.
+// wanted ends where there is nothing to give.
 func (r *Rollout) wanted(_ context.Context, s *rolloutScope) error {
 	if s.target == nil || s.active == nil {
-		return errIdle
-	}
-	if *s.update.Strategy != v1alpha1.UpdateCanary {
 		return errIdle
 	}
 	var err error
@@ -216,12 +246,41 @@ func (r *Rollout) wanted(_ context.Context, s *rolloutScope) error {
 	return nil
 }
 
-// advance works out the next state.
-func (r *Rollout) advance(_ context.Context, s *rolloutScope) error {
+// await counts the time that a revision takes which is not given the mesh by
+// steps, and ends with that.
+func (r *Rollout) await(ctx context.Context, s *rolloutScope) error {
+	if *s.update.Strategy == v1alpha1.UpdateCanary {
+		return nil
+	}
+	in, err := r.input(ctx, s)
+	if err != nil {
+		return err
+	}
+	after, happened := rollout.Await(in)
+	s.after, s.events = &after, happened
+	return r.write(ctx, s)
+}
+
+// input is what the next state follows from, but for what is measured.
+func (r *Rollout) input(ctx context.Context, s *rolloutScope) (rollout.Input, error) {
 	in := rollout.Input{
 		Now: r.Now(), Generation: s.install.Generation, Revision: s.target.Name, Version: s.target.Spec.Version,
 		Update: s.update, Before: s.target.Status, Ready: s.ready(), Namespaces: s.namespaces,
 		Workloads: s.workloads, BlockedBy: s.blockedBy,
+	}
+	if in.Ready || in.Before.Phase == v1alpha1.RevisionCanary {
+		return in, nil
+	}
+	var err error
+	in.Down, err = r.down(ctx, s)
+	return in, err
+}
+
+// advance works out the next state.
+func (r *Rollout) advance(ctx context.Context, s *rolloutScope) error {
+	in, err := r.input(ctx, s)
+	if err != nil {
+		return err
 	}
 	_, gateways := s.plan.Namespaces()
 	in.Gateways = len(gateways) > 0
@@ -360,12 +419,9 @@ func (s *rolloutScope) optsIn(labels map[string]string) bool {
 // proxied lists the running pods with a sidecar of one of the revisions, which
 // the injector labels so.
 func (r *Rollout) proxied(ctx context.Context, revisions ...string) ([]metav1.PartialObjectMetadata, error) {
-	selector, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-		{Key: "istio.io/rev", Operator: metav1.LabelSelectorOpIn, Values: revisions},
-		{Key: plan.LabelComponent, Operator: metav1.LabelSelectorOpDoesNotExist},
-	}})
+	selector, err := carries(revisions)
 	if err != nil {
-		return nil, fmt.Errorf("select pods with a proxy: %w", err)
+		return nil, err
 	}
 	pods := &metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))

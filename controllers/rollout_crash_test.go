@@ -62,7 +62,7 @@ func TestKilledAtAnyWriteOfACanaryItConverges(t *testing.T) {
 		}
 	}
 	isReady := ends(v1alpha1.ConditionReady, v1alpha1.ReasonReady)
-	w.create("prod", canarySpec(devFirst))
+	w.create("prod", canarySpec(devFirst)+"    retainOld: 3s\n    revisionHistoryLimit: 1\n")
 	if err := w.turns(w.client, discovery, isReady); err != nil {
 		t.Fatal(err)
 	}

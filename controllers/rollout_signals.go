@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +42,11 @@ func (r *Rollout) measure(ctx context.Context, s *rolloutScope) error {
 	if err != nil {
 		return err
 	}
-	signals.Running = len(running)
+	gateways, err := r.runningGateways(ctx, s)
+	if err != nil {
+		return err
+	}
+	signals.Running = len(running) + gateways
 	if err := r.askDiscovery(ctx, s, signals); err != nil {
 		return err
 	}
@@ -53,6 +58,25 @@ func (r *Rollout) measure(ctx context.Context, s *rolloutScope) error {
 	}
 	s.signals = signals
 	return nil
+}
+
+// runningGateways counts the running pods of the target's gateways.
+func (r *Rollout) runningGateways(ctx context.Context, s *rolloutScope) (int, error) {
+	running := 0
+	_, namespaces := s.plan.Namespaces()
+	for _, namespace := range namespaces {
+		var pods corev1.PodList
+		if err := r.Clients.Live.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{plan.LabelRevision: s.target.Name}); err != nil {
+			return 0, fmt.Errorf("list pods of gateways: %w", err)
+		}
+		for i := range pods.Items {
+			component := pods.Items[i].Labels[plan.LabelComponent]
+			if strings.HasPrefix(component, "gateway-") && pods.Items[i].Status.Phase == corev1.PodRunning {
+				running++
+			}
+		}
+	}
+	return running, nil
 }
 
 // askControlPlane looks at the target's own Deployments and their pods.
@@ -82,6 +106,58 @@ func (r *Rollout) askControlPlane(ctx context.Context, s *rolloutScope, signals 
 		}
 	}
 	return nil
+}
+
+// down is the first component of the target that is not up, and what its pods
+// say about that; empty when all are.
+func (r *Rollout) down(ctx context.Context, s *rolloutScope) (string, error) {
+	for _, o := range s.plan.RevisionSet {
+		if o.GetKind() != "Deployment" {
+			continue
+		}
+		state, err := apply.Look(ctx, r.Clients.Cached, apply.RefOf(o))
+		if err != nil {
+			return "", err
+		}
+		if state.Ready {
+			continue
+		}
+		var pods corev1.PodList
+		labels := client.MatchingLabels{plan.LabelRevision: s.target.Name, plan.LabelComponent: o.GetLabels()[plan.LabelComponent]}
+		if err := r.Clients.Live.List(ctx, &pods, client.InNamespace(o.GetNamespace()), labels); err != nil {
+			return "", fmt.Errorf("list pods of %s: %w", state.Ref, err)
+		}
+		return short(strings.Join(append([]string{fmt.Sprintf("%s: %s", state.Ref, state.Message)}, complaints(pods.Items)...), "; ")), nil
+	}
+	return "", nil
+}
+
+// complaints are what keeps the containers of pods from running: of each pod
+// the first, and of all of them at most three.
+func complaints(pods []corev1.Pod) []string {
+	var out []string
+	for i := range pods {
+		p := &pods[i]
+		for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+			reason, message := "", ""
+			switch last := c.LastTerminationState.Terminated; {
+			case c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing" && c.State.Waiting.Reason != "ContainerCreating":
+				reason, message = c.State.Waiting.Reason, c.State.Waiting.Message
+			case last != nil && !c.Ready:
+				reason, message = last.Reason, fmt.Sprintf("exit code %d", last.ExitCode)
+			default:
+				continue
+			}
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("container %s of Pod %s/%s: %s: %s", c.Name, p.Namespace, p.Name, reason, message), ": "))
+			break
+		}
+		if at := slices.IndexFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+		}); at >= 0 {
+			out = append(out, fmt.Sprintf("Pod %s/%s: %s", p.Namespace, p.Name, p.Status.Conditions[at].Message))
+		}
+	}
+	return out[:min(len(out), 3)]
 }
 
 // ownPods are the target's pods in the mesh's namespace; of one component, or of
@@ -125,15 +201,13 @@ func (r *Rollout) askDiscovery(ctx context.Context, s *rolloutScope, signals *ro
 		}
 	}
 	var times []time.Duration
+	signals.Connected = len(proxies)
 	for _, p := range proxies {
-		if p.Type == "sidecar" {
-			signals.Connected++
-		}
 		rejected, late := refusal(p), unanswered(p, r.Now())
 		switch {
 		case rejected != "":
 			signals.Rejected = rejected
-		case p.Type == "sidecar" && !late:
+		case !late:
 			signals.Acknowledged++
 		}
 		times = append(times, p.AckTimes...)

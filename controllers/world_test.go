@@ -275,7 +275,7 @@ func (w *world) reconciler(c client.Client) *Reconciler {
 		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Events: &events.FakeRecorder{}, Now: w.now,
 		OperatorNamespace: operatorNamespace, MeshNamespaces: operatorOptions().MeshNamespaces, GatewayNamespaces: operatorOptions().GatewayNamespaces,
 		memory: apply.NewMemory(w.now), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
-		AdmissionPolicies: true, Roots: c,
+		AdmissionPolicies: true, Roots: c, Discovery: &talk{},
 	}
 }
 
@@ -288,6 +288,7 @@ func (w *world) sweep() {
 	r := w.reconciler(w.client)
 	for i := range list.Items {
 		install := &list.Items[i]
+		w.removeAtOnce(install)
 		if err := client.IgnoreNotFound(w.client.Delete(w.ctx, install)); err != nil {
 			w.Error(err)
 		}
@@ -303,6 +304,15 @@ func (w *world) sweep() {
 	}
 	if own := w.own(); len(own) > 0 {
 		w.Errorf("%d objects are left", len(own))
+	}
+}
+
+// removeAtOnce lets a MeshInstall be removed whatever uses it.
+func (w *world) removeAtOnce(install *v1alpha1.MeshInstall) {
+	w.Helper()
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"deletion":{"policy":"Immediate"}}}`))
+	if err := client.IgnoreNotFound(w.client.Patch(w.ctx, install.DeepCopy(), patch)); err != nil {
+		w.Error(err)
 	}
 }
 

@@ -40,14 +40,16 @@ type Scope struct {
 
 // Deletion says what happens when the MeshInstall is deleted.
 type Deletion struct {
-	// policy is WhenUnused, which waits until no proxy is connected;
-	// Immediate, which removes the mesh at once; or Orphan, which leaves all
-	// objects as they are. Defaults to WhenUnused.
+	// policy is WhenUnused, which removes the mesh once no pod has its sidecar
+	// and no proxy but its own gateways is connected; Immediate, which removes it
+	// at once; or Orphan, which leaves the mesh as it is: a MeshInstall of the
+	// same name takes it over again. It may be changed while the removal waits.
+	// Defaults to WhenUnused.
 	// +optional
 	Policy *DeletionPolicy `json:"policy,omitempty"`
 
-	// guardTimeout is how long WhenUnused waits before it removes the mesh all
-	// the same. 0s waits for ever. Defaults to 1h.
+	// guardTimeout is how long WhenUnused waits, counted from the deletion,
+	// before it removes the mesh all the same. 0s waits for ever. Defaults to 1h.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
@@ -61,7 +63,10 @@ type DeletionPolicy string
 
 // The deletion policies.
 const (
+	// DeleteWhenUnused removes the mesh once nothing uses it.
 	DeleteWhenUnused DeletionPolicy = "WhenUnused"
-	DeleteImmediate  DeletionPolicy = "Immediate"
-	DeleteOrphan     DeletionPolicy = "Orphan"
+	// DeleteImmediate removes the mesh at once.
+	DeleteImmediate DeletionPolicy = "Immediate"
+	// DeleteOrphan leaves the mesh as it is, without an owner.
+	DeleteOrphan DeletionPolicy = "Orphan"
 )

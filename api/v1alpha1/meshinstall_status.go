@@ -39,6 +39,9 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonUninstalling : the MeshInstall is being deleted.
 	ReasonUninstalling = "Uninstalling"
+	// ReasonDeleteBlocked : the MeshInstall is deleted, and waits until nothing
+	// uses the mesh.
+	ReasonDeleteBlocked = "DeleteBlocked"
 	// ReasonUnknownVersion : spec.version is not in the catalogue.
 	ReasonUnknownVersion = "UnknownVersion"
 	// ReasonVersionEndOfLife : support of spec.version has ended.
@@ -221,7 +224,7 @@ const (
 	RevisionCanary RevisionPhase = "Canary"
 	// RevisionActive serves.
 	RevisionActive RevisionPhase = "Active"
-	// RevisionRetiring served before, and is whole until its proxies have left.
+	// RevisionRetiring served before, and is kept whole for spec.update.retainOld.
 	RevisionRetiring RevisionPhase = "Retiring"
 	// RevisionRetired is gone but for its discovery Service, which leads to
 	// the active revision for proxies that were injected by it.

@@ -20,15 +20,17 @@ type Update struct {
 	// +optional
 	DataPlane *DataPlane `json:"dataPlane,omitempty"`
 
-	// retainOld is how long a revision is kept whole after its last proxy has
-	// left it, so that going back is quick. Defaults to 0s.
+	// retainOld is how long a revision is kept whole, its gateways too, after
+	// another has taken its place, so that going back is quick. A proxy that is
+	// connected to it stays so until then, or until it connects anew: the name by
+	// which it knows discovery leads to the active revision. Defaults to 0s.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
 	RetainOld *metav1.Duration `json:"retainOld,omitempty"`
 
-	// revisionHistoryLimit is the number of MeshRevisions kept that have no
-	// objects any more. Defaults to 5.
+	// revisionHistoryLimit is the number of retired MeshRevisions kept. One is
+	// kept beyond that while a pod has its proxy. Defaults to 5.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=50
@@ -69,14 +71,15 @@ type Canary struct {
 	Gates *Gates `json:"gates,omitempty"`
 
 	// progressDeadline is the longest that a step may wait for its gates, its
-	// hold not counted. Then the update has failed. Defaults to 30m.
+	// hold not counted, and with both strategies the longest that a revision may
+	// take to come up. Then the update has failed. Defaults to 30m.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
 	ProgressDeadline *metav1.Duration `json:"progressDeadline,omitempty"`
 
 	// onFailure is Rollback, which puts everything back, or Pause, which leaves
-	// it as it is. Defaults to Rollback.
+	// it as it is: a revision that is not up is waited for. Defaults to Rollback.
 	// +optional
 	OnFailure *FailureAction `json:"onFailure,omitempty"`
 
@@ -125,7 +128,8 @@ type Gates struct {
 	ControlPlaneReady *bool `json:"controlPlaneReady,omitempty"`
 
 	// proxiesConnected is the least share of running pods with a proxy of the
-	// new revision whose proxy is connected to it. Defaults to "0.99".
+	// new revision, its gateways among them, whose proxy is connected to it.
+	// Defaults to "0.99".
 	// +optional
 	ProxiesConnected *Ratio `json:"proxiesConnected,omitempty"`
 

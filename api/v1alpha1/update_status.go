@@ -37,7 +37,8 @@ type UpdateStatus struct {
 	// steps is the number of steps.
 	// +optional
 	Steps int32 `json:"steps"`
-	// startedAt is when the update began.
+	// startedAt is when the update began: its first step, and before that the
+	// wait for the revision to come up.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// stepStartedAt is when the step began.
@@ -118,6 +119,9 @@ const (
 	HistorySuperseded HistoryResult = "Superseded"
 )
 
+// HistoryReasonNotUp is the reason of a revision that did not come up in time.
+const HistoryReasonNotUp = "NotUp"
+
 // HistoryEntry is a fact about a revision that does not change any more.
 type HistoryEntry struct {
 	// revision is the name of the MeshRevision.
@@ -129,7 +133,8 @@ type HistoryEntry struct {
 	// result is Promoted, RolledBack, Paused or Superseded.
 	// +required
 	Result HistoryResult `json:"result"`
-	// reason of a result that is not Promoted: the gate that failed, in one word.
+	// reason of a result that is not Promoted, in one word: the gate that failed,
+	// or NotUp for a revision that did not come up in time.
 	// +optional
 	Reason string `json:"reason,omitempty"`
 	// message says more about it.

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,6 +67,10 @@ type Inventory struct {
 	// did before, oldest first.
 	Active  string
 	Retired []string
+	// Retained are those of the retired that are kept whole, and since when.
+	Retained map[string]time.Time
+	// Removing is when the removal of all of it began; zero while it has not.
+	Removing time.Time
 	// Entries are in the order of their refs' strings.
 	Entries []Entry
 }
@@ -91,12 +97,14 @@ func (i *Inventory) drop(ref Ref) {
 
 // Clone is a copy that shares nothing.
 func (i *Inventory) Clone() *Inventory {
-	return &Inventory{Active: i.Active, Retired: slices.Clone(i.Retired), Entries: slices.Clone(i.Entries)}
+	clone := *i
+	clone.Retired, clone.Entries, clone.Retained = slices.Clone(i.Retired), slices.Clone(i.Entries), maps.Clone(i.Retained)
+	return &clone
 }
 
 // Equal reports whether both say the same.
 func (i *Inventory) Equal(other *Inventory) bool {
-	return i.Active == other.Active && slices.Equal(i.Retired, other.Retired) && slices.Equal(i.Entries, other.Entries)
+	return i.Active == other.Active && i.Removing.Equal(other.Removing) && maps.EqualFunc(i.Retained, other.Retained, time.Time.Equal) && slices.Equal(i.Retired, other.Retired) && slices.Equal(i.Entries, other.Entries)
 }
 
 // LoadInventory reads the inventory, from the API server itself: a cache may
@@ -114,8 +122,19 @@ func (a *Applier) LoadInventory(ctx context.Context) (*Inventory, error) {
 	}
 	data, _, _ := unstructured.NestedStringMap(stored.Object, "data")
 	inventory := &Inventory{Active: data["active"], Retired: strings.Fields(data["retired"])}
-	if err := json.Unmarshal([]byte(data["objects"]), &inventory.Entries); err != nil {
+	var err error
+	if err = json.Unmarshal([]byte(data["objects"]), &inventory.Entries); err != nil {
 		return nil, fmt.Errorf("read inventory %s: %w", a.inventory, err)
+	}
+	if at := data["removing"]; at != "" {
+		if inventory.Removing, err = time.Parse(time.RFC3339, at); err != nil {
+			return nil, fmt.Errorf("read inventory %s: %w", a.inventory, err)
+		}
+	}
+	if text := data["retained"]; text != "" {
+		if err = json.Unmarshal([]byte(text), &inventory.Retained); err != nil {
+			return nil, fmt.Errorf("read inventory %s: %w", a.inventory, err)
+		}
 	}
 	return inventory, nil
 }
@@ -128,9 +147,18 @@ func (a *Applier) SaveInventory(ctx context.Context, inventory *Inventory) error
 		return fmt.Errorf("write inventory %s: %w", a.inventory, err)
 	}
 	stored := a.inventoryRef().empty()
-	stored.Object["data"] = map[string]any{
-		"active": inventory.Active, "retired": strings.Join(inventory.Retired, "\n"), "objects": string(raw),
+	data := map[string]any{"active": inventory.Active, "retired": strings.Join(inventory.Retired, "\n"), "objects": string(raw)}
+	if !inventory.Removing.IsZero() {
+		data["removing"] = inventory.Removing.UTC().Format(time.RFC3339)
 	}
+	if len(inventory.Retained) > 0 {
+		retained, err := json.Marshal(inventory.Retained)
+		if err != nil {
+			return fmt.Errorf("write inventory %s: %w", a.inventory, err)
+		}
+		data["retained"] = string(retained)
+	}
+	stored.Object["data"] = data
 	stored.SetLabels(a.labels)
 	if _, err := a.send(ctx, stored); err != nil {
 		return fmt.Errorf("write inventory: %w", err)

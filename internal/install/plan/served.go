@@ -10,13 +10,8 @@ var unserved = []struct {
 	field string
 	asked func(*v1alpha1.MeshInstallSpec) bool
 }{
-	{"spec.deletion", func(s *v1alpha1.MeshInstallSpec) bool { return s.Deletion != nil }},
 	{"spec.update.dataPlane.restart", func(s *v1alpha1.MeshInstallSpec) bool {
 		return s.Update != nil && s.Update.DataPlane != nil && s.Update.DataPlane.Restart != nil && *s.Update.DataPlane.Restart == v1alpha1.RestartEvict
-	}},
-	{"spec.update.retainOld", func(s *v1alpha1.MeshInstallSpec) bool { return s.Update != nil && s.Update.RetainOld != nil }},
-	{"spec.update.revisionHistoryLimit", func(s *v1alpha1.MeshInstallSpec) bool {
-		return s.Update != nil && s.Update.RevisionHistoryLimit != nil
 	}},
 }
 

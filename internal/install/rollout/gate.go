@@ -23,7 +23,8 @@ type Signals struct {
 	// ControlPlane is empty while discovery and injector are up, else what is
 	// missing. Restarted names a container that restarted since the update began.
 	ControlPlane, Restarted string
-	// Running is the number of running pods with a proxy of the revision.
+	// Running is the number of running pods with a proxy of the revision, those
+	// of its gateways among them.
 	Running int
 	// Discovery is why discovery could not be asked; then what follows is nothing.
 	Discovery string

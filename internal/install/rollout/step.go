@@ -21,8 +21,10 @@ type Input struct {
 	Update *v1alpha1.Update
 	// Before is the state as stored last.
 	Before v1alpha1.MeshRevisionStatus
-	// Ready is true once all of the revision is up and may be begun with.
+	// Ready is true once all of the revision is up and may be begun with. Down
+	// is what of it is not up, as far as that is known.
 	Ready bool
+	Down  string
 	// Namespaces are all of the mesh.
 	Namespaces []Namespace
 	// Gateways is true when there are some, to be switched in a last step.
@@ -90,8 +92,9 @@ func (s *state) approved(step int) bool {
 
 // begin goes from nothing to the first step once the revision is up.
 func (s *state) begin() {
-	s.after = v1alpha1.MeshRevisionStatus{ObservedGeneration: s.Generation, Phase: v1alpha1.RevisionPending, ProxiesConnected: s.after.ProxiesConnected}
+	s.pend()
 	if !s.Ready {
+		s.await()
 		return
 	}
 	s.after.Update = &v1alpha1.UpdateStatus{Steps: int32(s.steps())}
@@ -102,6 +105,49 @@ func (s *state) begin() {
 	s.after.Phase = v1alpha1.RevisionCanary
 	s.after.Update.StartedAt = s.now()
 	s.start(1)
+}
+
+func (s *state) pend() {
+	s.after = v1alpha1.MeshRevisionStatus{ObservedGeneration: s.Generation, Phase: v1alpha1.RevisionPending, ProxiesConnected: s.after.ProxiesConnected}
+}
+
+// await gives a revision time to come up. Nothing has moved to it, so there is
+// nothing to leave as it is: to pause is to wait.
+func (s *state) await() {
+	u := &v1alpha1.UpdateStatus{Steps: int32(s.steps()), StartedAt: s.now()}
+	if before := s.Before.Update; s.Before.Phase == v1alpha1.RevisionPending && s.Before.ObservedGeneration == s.Generation && before != nil && before.StartedAt != nil {
+		u.StartedAt = before.StartedAt
+	}
+	s.after.Update = u
+	deadline := s.Update.Canary.ProgressDeadline.Duration
+	if s.Down == "" || s.Now.Sub(u.StartedAt.Time) < deadline || *s.Update.Canary.OnFailure == v1alpha1.FailurePause {
+		return
+	}
+	s.end(v1alpha1.HistoryRolledBack, v1alpha1.HistoryReasonNotUp, fmt.Sprintf("it did not come up within %s, and nothing had moved to it: %s", deadline, s.Down))
+	s.after.Phase = v1alpha1.RevisionFailed
+	s.tell(true, "RolledBack", "revision %s was rolled back: %s", s.Revision, s.after.Result.Message)
+}
+
+// Await is the state that follows for a revision that is activated as soon as
+// it is up, and what is to be told of it. Only its time to come up is counted.
+func Await(in Input) (v1alpha1.MeshRevisionStatus, []Event) {
+	s := &state{Input: in, after: *in.Before.DeepCopy()}
+	if in.Before.Phase == v1alpha1.RevisionFailed && in.Before.ObservedGeneration == in.Generation {
+		return in.Before, nil
+	}
+	s.pend()
+	s.await()
+	s.after.Update.Steps = 0
+	return s.after, s.events
+}
+
+// Deadline is when a revision that is pending has failed if it is not up; zero
+// for one that may take its time.
+func Deadline(status v1alpha1.MeshRevisionStatus, update *v1alpha1.Update) time.Time {
+	if status.Phase != v1alpha1.RevisionPending || status.Update == nil || status.Update.StartedAt == nil || *update.Canary.OnFailure == v1alpha1.FailurePause {
+		return time.Time{}
+	}
+	return status.Update.StartedAt.Add(update.Canary.ProgressDeadline.Duration)
 }
 
 // resume begins the step of a paused update anew.

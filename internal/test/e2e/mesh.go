@@ -45,7 +45,7 @@ func (c *Cluster) InstallMesh(t testing.TB) {
 apiVersion: meshwright.io/v1alpha1
 kind: MeshInstall
 metadata: {name: `+MeshName+`}
-spec: {version: v0.1.0, profile: demo}
+spec: {version: v0.1.0, profile: demo, deletion: {policy: Immediate}}
 `)
 	c.WaitMesh(t)
 }

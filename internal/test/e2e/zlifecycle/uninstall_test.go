@@ -5,11 +5,14 @@ package zlifecycle
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/test/e2e"
 )
 
@@ -30,6 +33,14 @@ func TestRemovalLeavesNothingAndReinstallBeginsAnew(t *testing.T) {
 		}
 	}
 
+	w.want(whenUnused(withIngress()))
+	w.Kubectl(t, "delete", "meshinstall", installName, "--wait=false")
+	blocked := w.settled(v1alpha1.ConditionReconciling, v1alpha1.ReasonDeleteBlocked)
+	if got, want := message(blocked, v1alpha1.ConditionReconciling), "Deployment "+namespace+"/app"; !strings.Contains(got, want) {
+		t.Errorf("message has no %q: %s", want, got)
+	}
+	w.injected(namespace, true)
+	w.want(withIngress())
 	w.remove(installName)
 	// Kubernetes' own controllers take a moment with EndpointSlices and the like.
 	w.Eventually(t, func() error {
@@ -52,6 +63,12 @@ func TestRemovalLeavesNothingAndReinstallBeginsAnew(t *testing.T) {
 	}
 	w.restart(namespace)
 	w.injected(namespace, true)
+}
+
+// whenUnused has a removal wait as long as it takes.
+func whenUnused(spec v1alpha1.MeshInstallSpec) v1alpha1.MeshInstallSpec {
+	spec.Deletion = &v1alpha1.Deletion{Policy: new(v1alpha1.DeleteWhenUnused), GuardTimeout: &metav1.Duration{}}
+	return spec
 }
 
 // root is the certificate that the mesh's proxies trust.

@@ -121,6 +121,7 @@ func minimal() v1alpha1.MeshInstallSpec {
 	return v1alpha1.MeshInstallSpec{
 		Version: "v0.1.0", Profile: v1alpha1.ProfileMinimal, Namespace: "mesh-system",
 		Components: &v1alpha1.Components{Discovery: new(small())},
+		Deletion:   &v1alpha1.Deletion{Policy: new(v1alpha1.DeleteImmediate)},
 	}
 }
 
