@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -51,6 +52,19 @@ func TestTheOperatorsRightsAreOfNoUseForAnythingElse(t *testing.T) {
 	})
 	if err := operator.Create(w.ctx, probePod("default"), client.DryRunAll); err != nil {
 		t.Errorf("create a pod in a dry run: %v", err)
+	}
+	evict := func(namespace string, options *metav1.DeleteOptions) error {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "none"}}
+		return operator.SubResource("eviction").Create(w.ctx, pod, &policyv1.Eviction{DeleteOptions: options})
+	}
+	uid := &metav1.Preconditions{UID: new(types.UID("1"))}
+	refused("an eviction of Kubernetes' own", "own namespaces", func() error { return evict("kube-system", &metav1.DeleteOptions{Preconditions: uid}) })
+	refused("an eviction of whatever has the name", "the very pod", func() error { return evict("default", nil) })
+	refused("an eviction without time", "in its own time", func() error {
+		return evict("default", &metav1.DeleteOptions{Preconditions: uid, GracePeriodSeconds: new(int64(0))})
+	})
+	if err := evict("default", &metav1.DeleteOptions{Preconditions: uid}); !apierrors.IsNotFound(err) {
+		t.Errorf("evict a pod that is not there: %v", err)
 	}
 	patch := func(text string) error {
 		return operator.Patch(w.ctx, stranger.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(text)))

@@ -90,7 +90,7 @@ func (r *Reconciler) users(ctx context.Context, s *scope) (map[string]int, error
 		revisions = append(revisions, records.Items[i].Name)
 	}
 	users, known := map[string]int{}, map[string]bool{}
-	pods, err := r.carriers(ctx, revisions...)
+	pods, err := carriers(ctx, r.Clients.Live, revisions...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (r *Reconciler) countConnected(ctx context.Context, s *scope, known map[str
 
 // carriers are the pods that have not ended and have a sidecar of one of the
 // revisions, which the injector labels so.
-func (r *Reconciler) carriers(ctx context.Context, revisions ...string) ([]metav1.PartialObjectMetadata, error) {
+func carriers(ctx context.Context, live client.Reader, revisions ...string) ([]metav1.PartialObjectMetadata, error) {
 	if len(revisions) == 0 {
 		return nil, nil
 	}
@@ -149,7 +149,7 @@ func (r *Reconciler) carriers(ctx context.Context, revisions ...string) ([]metav
 	)
 	pods := &metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	if err := r.Clients.Live.List(ctx, pods, client.MatchingLabelsSelector{Selector: selector}, client.MatchingFieldsSelector{Selector: running}); err != nil {
+	if err := live.List(ctx, pods, client.MatchingLabelsSelector{Selector: selector}, client.MatchingFieldsSelector{Selector: running}); err != nil {
 		return nil, fmt.Errorf("list pods with a sidecar: %w", err)
 	}
 	return pods.Items, nil

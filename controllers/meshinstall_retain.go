@@ -74,7 +74,7 @@ func (r *Reconciler) forget(ctx context.Context, s *scope) error {
 		return nil
 	}
 	oldest := retired[:over]
-	pods, err := r.carriers(ctx, oldest...)
+	pods, err := carriers(ctx, r.Clients.Live, oldest...)
 	if err != nil {
 		return err
 	}

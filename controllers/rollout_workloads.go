@@ -27,6 +27,7 @@ import (
 
 // +kubebuilder:rbac:groups=apps,resources=daemonsets;deployments;statefulsets,verbs=get;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list
+// +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
 
 const (
 	// dataPlaneManager writes the annotations of restarts, and nothing else.
@@ -57,7 +58,11 @@ func (r *Rollout) migrate(ctx context.Context, s *rolloutScope) error {
 	for i := range s.records {
 		revisions = append(revisions, s.records[i].Name)
 	}
-	pods, err := r.proxied(ctx, revisions...)
+	list := r.proxied
+	if s.evicts() {
+		list = r.unended
+	}
+	pods, err := list(ctx, revisions...)
 	if err != nil {
 		return err
 	}
@@ -77,8 +82,12 @@ func (r *Rollout) migrate(ctx context.Context, s *rolloutScope) error {
 		return err
 	}
 	s.workloads, s.blockedBy = status, blocked
+	do := r.restart
+	if s.evicts() {
+		do = r.evict
+	}
 	for _, o := range restart {
-		if err := r.restart(ctx, s, o); err != nil {
+		if err := do(ctx, s, o); err != nil {
 			return err
 		}
 	}
@@ -128,7 +137,8 @@ func (r *Rollout) owners(ctx context.Context, s *rolloutScope, pods []metav1.Par
 	for i := range pods {
 		pod := &pods[i]
 		wanted := s.wantedIn(pod.Namespace)
-		if wanted == "" || !pod.DeletionTimestamp.IsZero() {
+		ends := !pod.DeletionTimestamp.IsZero()
+		if wanted == "" || ends && !s.evicts() {
 			continue
 		}
 		kind, name := ownerOf(pod)
@@ -136,8 +146,12 @@ func (r *Rollout) owners(ctx context.Context, s *rolloutScope, pods []metav1.Par
 		if found[key] == nil {
 			found[key] = &rollout.Owner{Kind: kind, Namespace: pod.Namespace, Name: name, Wanted: wanted}
 		}
+		if ends {
+			found[key].Rolling = true
+			continue
+		}
 		if pod.Labels["istio.io/rev"] != wanted {
-			found[key].Off = true
+			found[key].Off, found[key].Pod, found[key].PodUID = true, pod.Name, string(pod.UID)
 		}
 		if slices.ContainsFunc(s.unmeshed, func(u metav1.PartialObjectMetadata) bool { return u.UID == pod.UID }) {
 			found[key].Without(pod.CreationTimestamp.Time, pod.Labels)
@@ -199,6 +213,7 @@ func (r *Rollout) look(ctx context.Context, s *rolloutScope, o *rollout.Owner, p
 		return fmt.Errorf("read %s: %w", o, err)
 	}
 	o.Labels = object.GetLabels()
+	ends := o.Rolling
 	var annotations map[string]string
 	switch d := object.(type) {
 	case *appsv1.Deployment:
@@ -207,6 +222,9 @@ func (r *Rollout) look(ctx context.Context, s *rolloutScope, o *rollout.Owner, p
 		annotations, o.Skip, o.Rolling = lookAtStatefulSet(d)
 	case *appsv1.DaemonSet:
 		annotations, o.Skip, o.Rolling = lookAtDaemonSet(d)
+	}
+	if s.evicts() {
+		annotations, o.Skip, o.Rolling = object.GetAnnotations(), "", ends || fewer(object)
 	}
 	o.RestartedFor = annotations[annotationRestartedFor]
 	o.RestartedAt, _ = time.Parse(time.RFC3339, annotations[annotationRestartedAt])
@@ -297,6 +315,8 @@ func (r *Rollout) restart(ctx context.Context, s *rolloutScope, o rollout.Owner)
 		return fmt.Errorf("restart %s: %w", o, err)
 	}
 	log.FromContext(ctx).Info("Restarted workload", "workload", o.String(), "revision", o.Wanted)
-	r.Events.Eventf(s.install, nil, corev1.EventTypeNormal, "WorkloadRestarted", "Rollout", "%s is restarted for the proxy of revision %s", o, o.Wanted)
+	// The owner in the Event keeps one restart from being counted as the
+	// repetition of another.
+	r.Events.Eventf(s.install, u, corev1.EventTypeNormal, "WorkloadRestarted", "Rollout", "%s is restarted for the proxy of revision %s", o, o.Wanted)
 	return nil
 }

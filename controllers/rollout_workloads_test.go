@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -71,6 +72,100 @@ func (w *world) restartedFor(namespace, name string) string {
 		w.Fatal(err)
 	}
 	return d.Spec.Template.Annotations[annotationRestartedFor]
+}
+
+func TestPodsAreEvictedOneByOne(t *testing.T) {
+	w, _ := canaryWorld(t)
+	w.create("prod", canarySpec(devFirst, "approval: Manual", "approvedStep: 1")+"    dataPlane: {migrate: Automatic, restart: Evict}\n")
+	first := w.ready("prod").Status.ActiveRevision
+	w.deploy("dev", "cart", first, func(d *appsv1.Deployment) { d.Spec.Replicas, d.Spec.Paused = ptr.To[int32](2), true })
+	w.deploy("shop", "front", first, func(*appsv1.Deployment) {})
+	cart := &appsv1.Deployment{}
+	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: "dev", Name: "cart"}, cart); err != nil {
+		t.Fatal(err)
+	}
+	names := func() (out []string) {
+		var pods corev1.PodList
+		if err := w.client.List(w.ctx, &pods, client.InNamespace("dev")); err != nil {
+			t.Fatal(err)
+		}
+		for i := range pods.Items {
+			out = append(out, pods.Items[i].Name)
+		}
+		return out
+	}
+	// come makes a pod of cart, as the controller of Deployments does.
+	come := func(name, revision string) {
+		t.Helper()
+		pod := &corev1.Pod{}
+		if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: "shop", Name: "front-5d4f-" + first}, pod); err != nil {
+			t.Fatal(err)
+		}
+		status := pod.Status
+		pod.ObjectMeta = metav1.ObjectMeta{Namespace: "dev", Name: name, Labels: pod.Labels, OwnerReferences: pod.OwnerReferences}
+		pod.Labels["app"], pod.Labels["istio.io/rev"], pod.OwnerReferences[0].Name = "cart", revision, "cart-5d4f"
+		if err := w.client.Create(w.ctx, pod); err != nil {
+			t.Fatal(err)
+		}
+		pod.Status = status
+		if err := w.client.Status().Update(w.ctx, pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	come("cart-a", first)
+	if err := w.setReady(w.ctx, cart, 2); err != nil {
+		t.Fatal(err)
+	}
+	template := cart.Spec.Template
+
+	w.change(makeStrict)
+	w.condition("prod", v1alpha1.ConditionReconciling, v1alpha1.ReasonCanary)
+	second := w.get("prod").Status.TargetRevision
+	for i, next := range []string{"cart-b", "cart-c"} {
+		w.eventually("a pod is evicted", func() error {
+			if got := names(); len(got) != 1 {
+				return fmt.Errorf("pods are %q: %+v", got, w.get("prod").Status.Update)
+			}
+			return w.setReady(w.ctx, cart, 1)
+		})
+		come(next, second)
+		// It is not up yet: the other one must not go.
+		w.eventually("what is not up is waited for", func() error {
+			u := w.get("prod").Status.Update
+			if u.Workloads == nil || *u.Workloads != (v1alpha1.WorkloadsStatus{Total: 1, Waiting: 1}) {
+				return fmt.Errorf("workloads are %+v", u.Workloads)
+			}
+			return nil
+		})
+		if got := names(); len(got) != 2 {
+			t.Fatalf("round %d: pods are %q", i, got)
+		}
+		w.eventually("it is up", func() error {
+			if err := w.client.Get(w.ctx, client.ObjectKeyFromObject(cart), cart); err != nil {
+				return err
+			}
+			return w.setReady(w.ctx, cart, 2)
+		})
+	}
+	w.eventually("all of it has moved", func() error {
+		u := w.get("prod").Status.Update
+		if u.Workloads == nil || *u.Workloads != (v1alpha1.WorkloadsStatus{Total: 1, Moved: 1}) {
+			return fmt.Errorf("workloads are %+v", u.Workloads)
+		}
+		return nil
+	})
+	if d := cmp.Diff([]string{"cart-b", "cart-c"}, names()); d != "" {
+		t.Errorf("pods (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(template, cart.Spec.Template); d != "" {
+		t.Errorf("the template was changed:\n%s", d)
+	}
+	w.eventually("an Event tells of each", func() error {
+		if notes := w.events(w.get("prod").UID, "WorkloadRestarted"); len(notes) != 2 {
+			return fmt.Errorf("they are %q", notes)
+		}
+		return nil
+	})
 }
 
 func TestCanaryRestartsWhatMovesAndRollbackRestartsItBack(t *testing.T) {

@@ -55,8 +55,6 @@ const (
 	ReasonUnknownProfile = "UnknownProfile"
 	// ReasonInvalidSpec : a field of the spec cannot be met.
 	ReasonInvalidSpec = "InvalidSpec"
-	// ReasonNotServed : a field is set that this operator does not serve yet.
-	ReasonNotServed = "NotServed"
 	// ReasonInvalidValues : a value is unknown to the chart, or of a wrong form.
 	ReasonInvalidValues = "InvalidValues"
 	// ReasonValuesNotFound : an object of spec.valuesFrom, or its key, is not

@@ -228,8 +228,10 @@ type DataPlane struct {
 	// +optional
 	Migrate *Migration `json:"migrate,omitempty"`
 
-	// restart is how: Rollout annotates the pod template of the owner, Evict
-	// evicts pods one by one, None restarts nothing. Defaults to Rollout.
+	// restart is how: Rollout annotates the pod template of the owner, which makes
+	// its pods anew in its own way; Evict annotates the owner alone and evicts its
+	// pods one by one, each once the former is up again, as budgets allow; None
+	// restarts nothing. Defaults to Rollout.
 	// +optional
 	Restart *RestartMethod `json:"restart,omitempty"`
 

@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,22 +66,6 @@ func TestUpdateIsTheSpecOverItsProfile(t *testing.T) {
 			}
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Errorf("-want +got:\n%s", d)
-			}
-		})
-	}
-}
-
-func TestWishesThatAreNotServedAreRefusedByName(t *testing.T) {
-	cases := map[string]string{
-		"  update: {dataPlane: {restart: Evict}}\n": "spec.update.dataPlane.restart",
-	}
-	for spec, field := range cases {
-		t.Run(field, func(t *testing.T) {
-			t.Parallel()
-			_, err := plan.New(withSpec(t, spec))
-			var invalid *plan.Invalid
-			if !errors.As(err, &invalid) || invalid.Field != field || invalid.Reason != v1alpha1.ReasonNotServed {
-				t.Errorf("error is %v, want %s refused", err, field)
 			}
 		})
 	}

@@ -44,9 +44,6 @@ func resolve(in Input) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := served(&spec); err != nil {
-		return nil, err
-	}
 	if values, err = overlay(values, in, spec.Version); err != nil {
 		return nil, err
 	}

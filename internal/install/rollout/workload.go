@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ type Owner struct {
 	// RestartedFor and RestartedAt are those of the last restart by us.
 	RestartedFor string
 	RestartedAt  time.Time
+	// Pod is one that has another proxy, the next to be evicted.
+	Pod, PodUID string
 	// Asking are the labels by which a pod of it asks for a sidecar that it came
 	// up without, unmeshedAt is when the newest of such pods was made.
 	Asking     map[string]string
@@ -66,7 +69,8 @@ func (o *Owner) Unmeshed() bool { return o.Asking != nil }
 func (o Owner) String() string { return o.Kind + " " + o.Namespace + "/" + o.Name }
 
 // Restarts decides which owners are restarted now, of all that have a pod with a
-// proxy, and says how far the rest is. wait says why nobody may begin, empty when
+// proxy, and says how far the rest is. By eviction an owner comes again for each
+// of its pods. wait says why nobody may begin, empty when
 // one may. The error is a selector that cannot be read.
 func Restarts(owners []Owner, wish *v1alpha1.DataPlane, wait string, now time.Time) ([]Owner, *v1alpha1.WorkloadsStatus, []string, error) {
 	excluded := labels.Nothing()
@@ -77,7 +81,8 @@ func Restarts(owners []Owner, wish *v1alpha1.DataPlane, wait string, now time.Ti
 		}
 	}
 	p := &pace{wish: wish, wait: wait, now: now, status: &v1alpha1.WorkloadsStatus{}, busy: map[string]int32{}}
-	var candidates []Owner
+	var candidates, next []Owner
+	evict := wish.Restart != nil && *wish.Restart == v1alpha1.RestartEvict
 	for _, o := range owners {
 		p.status.Total++
 		if o.Unmeshed() && o.unmeshedAt.Sub(o.RestartedAt) > restartDeadline {
@@ -91,6 +96,15 @@ func Restarts(owners []Owner, wish *v1alpha1.DataPlane, wait string, now time.Ti
 		case o.Skip != "":
 			p.status.Skipped++
 			p.block("%s %s", o, o.Skip)
+		case evict && o.RestartedFor == o.Wanted && o.Off && !o.Rolling:
+			p.status.Waiting++ // one of its pods came back, the next may go
+			p.total++
+			p.busy[o.Namespace]++
+			if reason := cmp.Or(wait, o.Blocked); reason != "" {
+				p.block("%s", reason)
+			} else {
+				next = append(next, o)
+			}
 		case o.RestartedFor == o.Wanted && now.Sub(o.RestartedAt) < restartDeadline:
 			p.status.Waiting++ // it is on its way
 			p.total++
@@ -103,7 +117,7 @@ func Restarts(owners []Owner, wish *v1alpha1.DataPlane, wait string, now time.Ti
 			candidates = append(candidates, o)
 		}
 	}
-	return p.choose(candidates), p.status, p.blocked, nil
+	return append(next, p.choose(candidates)...), p.status, p.blocked, nil
 }
 
 // pace is how much may go on at once.

@@ -111,6 +111,77 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
+func TestEvictionsGoPodByPod(t *testing.T) {
+	t.Parallel()
+	type status = v1alpha1.WorkloadsStatus
+	// begun has had a pod evicted that is up again.
+	begun := func(namespace, name string) rollout.Owner {
+		return on(underWay(off(namespace, name), time.Minute), func(o *rollout.Owner) { o.Rolling = false })
+	}
+	for name, tc := range map[string]struct {
+		owners  []rollout.Owner
+		wait    string
+		want    string
+		status  status
+		blocked string
+	}{
+		"the first pod, at the pace of restarts": {
+			owners: []rollout.Owner{off("a", "x"), off("a", "y"), off("b", "x"), off("c", "x")},
+			want:   "Deployment a/x, Deployment b/x", status: status{Total: 4, Waiting: 4},
+		},
+		"the next pod once the former is up": {
+			owners: []rollout.Owner{begun("a", "x"), off("a", "y"), off("b", "x"), off("c", "x")},
+			want:   "Deployment a/x, Deployment b/x", status: status{Total: 4, Waiting: 4},
+		},
+		"no pod while one comes up": {
+			owners: []rollout.Owner{underWay(off("a", "x"), time.Minute)}, status: status{Total: 1, Waiting: 1},
+		},
+		"not done before the last is up": {
+			owners: []rollout.Owner{on(underWay(off("a", "x"), time.Minute), func(o *rollout.Owner) { o.Off = false })},
+			status: status{Total: 1, Waiting: 1},
+		},
+		"done": {
+			owners: []rollout.Owner{on(begun("a", "x"), func(o *rollout.Owner) { o.Off = false })}, status: status{Total: 1, Moved: 1},
+		},
+		"one whose pod does not come up has failed": {
+			owners: []rollout.Owner{underWay(off("a", "x"), time.Hour)}, status: status{Total: 1, Failed: 1},
+			blocked: "Deployment a/x was restarted at 2026-03-01T11:00:00Z and is not up with the proxy of new",
+		},
+		"a budget that allows no more pods, for as long as it takes": {
+			owners: []rollout.Owner{on(begun("a", "x"), func(o *rollout.Owner) {
+				o.Blocked, o.RestartedAt = "PodDisruptionBudget a/x allows 0 disruptions", begin.Add(-time.Hour)
+			})},
+			status: status{Total: 1, Waiting: 1}, blocked: "PodDisruptionBudget a/x allows 0 disruptions",
+		},
+		"outside a window": {
+			owners: []rollout.Owner{begun("a", "x")}, wait: "the next window opens",
+			status: status{Total: 1, Waiting: 1}, blocked: "the next window opens",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wish := &v1alpha1.DataPlane{Restart: ptr.To(v1alpha1.RestartEvict), MaxConcurrent: ptr.To[int32](2), MaxUnavailablePerNamespace: ptr.To[int32](1)}
+			evict, status, blocked, err := rollout.Restarts(tc.owners, wish, tc.wait, begin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, o := range evict {
+				names = append(names, o.String())
+			}
+			if got := strings.Join(names, ", "); got != tc.want {
+				t.Errorf("pods are evicted of %q, want %q", got, tc.want)
+			}
+			if d := cmp.Diff(&tc.status, status); d != "" {
+				t.Errorf("status (-want +got):\n%s", d)
+			}
+			if got := strings.Join(blocked, ", "); got != tc.blocked {
+				t.Errorf("blocked by %q, want %q", got, tc.blocked)
+			}
+		})
+	}
+}
+
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	night := []v1alpha1.Window{{Schedule: "0 22 * * 1-5", Duration: metav1.Duration{Duration: 4 * time.Hour}}}
