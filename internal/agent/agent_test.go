@@ -253,12 +253,7 @@ func TestDrainTellsKeptConnections(t *testing.T) {
 	w := newWorld(t, time.Hour)
 	r := w.start(t, func(cfg *agent.Config) { cfg.Drain = 3 * patience })
 	r.ready(t)
-	set, err := w.holder.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := w.client(t, set, front)
-	client.Transport.(*http.Transport).DisableKeepAlives = false
+	client := w.keeping(t)
 	if _, _, err := w.call(t, client, "/"); err != nil {
 		t.Fatal(err)
 	}

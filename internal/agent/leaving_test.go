@@ -92,12 +92,7 @@ func TestContainersEndOnceTheirPodIsWithdrawn(t *testing.T) {
 	w := newWorld(t, time.Hour)
 	r := w.start(t, nil)
 	r.ready(t)
-	set, err := w.holder.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := w.client(t, set, front)
-	client.Transport.(*http.Transport).DisableKeepAlives = false
+	client := w.keeping(t)
 	hooks := []<-chan error{r.hook(t, node(t)), r.hook(t, within)}
 	eventually(t, "discovery to be asked", func() error {
 		if w.herald.asked.Load() == 0 {
@@ -139,12 +134,7 @@ func TestAPodThatStaysIsNotDrained(t *testing.T) {
 	w := newWorld(t, time.Hour)
 	r := w.start(t, nil)
 	r.ready(t)
-	set, err := w.holder.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := w.client(t, set, front)
-	client.Transport.(*http.Transport).DisableKeepAlives = false
+	client := w.keeping(t)
 	for range 2 {
 		hook := r.hook(t, node(t))
 		w.herald.answer <- status.Error(codes.FailedPrecondition, "nobody deleted it")

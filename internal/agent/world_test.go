@@ -316,6 +316,18 @@ func (w *world) client(t *testing.T, set *slot.Set, id spiffe.ID) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }
 
+// keeping is a workload of the mesh that calls, and keeps its connections.
+func (w *world) keeping(t *testing.T) *http.Client {
+	t.Helper()
+	set, err := w.holder.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.client(t, set, front)
+	c.Transport.(*http.Transport).DisableKeepAlives = false
+	return c
+}
+
 func (w *world) verify(cert *x509.Certificate) error {
 	pool, err := w.pool()
 	if err != nil {

@@ -75,16 +75,13 @@ func filesOf(name string) ([]string, error) {
 }
 
 func (o *checkOptions) readFile(file string, stdin io.Reader) ([]checkedObject, error) {
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("read manifests: %w", err)
-		}
-		defer func() { _ = f.Close() }()
-		stdin = f
+	input, err := openInput("manifests", file, stdin)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { _ = input.Close() }()
 	var out []checkedObject
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(stdin))
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(input))
 	for i := 1; ; i++ {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {

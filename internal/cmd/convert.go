@@ -182,15 +182,9 @@ func readIstio(file string, stdin io.Reader) (in convert.Input, about string, er
 
 // readDocuments reads the tables of a file of YAML or JSON.
 func readDocuments(file string, stdin io.Reader) ([]map[string]any, error) {
-	var raw []byte
-	var err error
-	if file == "-" {
-		raw, err = io.ReadAll(stdin)
-	} else {
-		raw, err = os.ReadFile(file)
-	}
+	raw, err := readInput("what to convert", file, stdin)
 	if err != nil {
-		return nil, fmt.Errorf("read what to convert: %w", err)
+		return nil, err
 	}
 	var out []map[string]any
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(raw)))

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -32,7 +31,7 @@ the mesh's namespace: the injector's, and meshwright-ca-root.`,
 			if err != nil {
 				return fmt.Errorf("read root certificate: %w", err)
 			}
-			input, err := openInput(c, file)
+			input, err := openInput("manifests", file, c.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -70,16 +69,4 @@ func readInjectConfig(file string) (*inject.Config, error) {
 		return nil, fmt.Errorf("read injection config: %w", err)
 	}
 	return inject.ParseConfig(data)
-}
-
-// openInput opens a file, or the standard input for "-".
-func openInput(c *cobra.Command, file string) (io.ReadCloser, error) {
-	if file == "-" {
-		return io.NopCloser(c.InOrStdin()), nil
-	}
-	input, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("read manifests: %w", err)
-	}
-	return input, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,15 +28,9 @@ type installFile struct {
 // readInstall reads a file. A field that the API does not have is an error, as
 // the API server would drop it silently.
 func readInstall(file string, stdin io.Reader) (*installFile, error) {
-	var raw []byte
-	var err error
-	if file == "-" {
-		raw, err = io.ReadAll(stdin)
-	} else {
-		raw, err = os.ReadFile(file)
-	}
+	raw, err := readInput("the MeshInstall", file, stdin)
 	if err != nil {
-		return nil, fmt.Errorf("read the MeshInstall: %w", err)
+		return nil, err
 	}
 	out := &installFile{values: map[v1alpha1.ValuesSource]string{}}
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(raw)))

@@ -2,7 +2,6 @@ package translate_test
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -10,48 +9,40 @@ import (
 	"github.com/meshwright/meshwright/internal/test/ads"
 	"github.com/meshwright/meshwright/internal/test/envoy"
 	"github.com/meshwright/meshwright/internal/test/freeport"
-	"github.com/meshwright/meshwright/internal/test/golden"
 	"github.com/meshwright/meshwright/internal/test/meshtest"
 )
 
-// unreachable is two services: of pair's endpoints one answers, of single's none.
-const unreachable = `
+// service is a Service without a proxy and an EndpointSlice for each endpoint.
+func service(name, ip string, port int, endpoints ...string) []string {
+	out := []string{fmt.Sprintf(`
 apiVersion: v1
 kind: Service
-metadata: {name: pair, namespace: shop}
+metadata: {name: %s, namespace: shop}
 spec:
-  clusterIP: 10.96.0.81
-  selector: {app: pair}
-  ports: [{name: http, port: 8080, targetPort: PORT}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: single, namespace: shop}
-spec:
-  clusterIP: 10.96.0.83
-  selector: {app: single}
-  ports: [{name: http, port: 8080, targetPort: PORT}]
----
+  clusterIP: %s
+  selector: {app: %[1]s}
+  ports: [{name: http, port: 8080, targetPort: %[3]d}]
+`, name, ip, port)}
+	for i, endpoint := range endpoints {
+		out = append(out, fmt.Sprintf(`
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {name: pair-x, namespace: shop, labels: {kubernetes.io/service-name: pair}}
+metadata: {name: %s-%d, namespace: shop, labels: {kubernetes.io/service-name: %[1]s}}
 addressType: IPv4
-ports: [{name: http, port: PORT}]
-endpoints: [{addresses: [127.0.1.81]}, {addresses: [127.0.1.82]}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: single-x, namespace: shop, labels: {kubernetes.io/service-name: single}}
-addressType: IPv4
-ports: [{name: http, port: PORT}]
-endpoints: [{addresses: [127.0.1.83]}]
-`
+ports: [{name: http, port: %[3]d}]
+endpoints: [{addresses: [%[4]s]}]
+`, name, i, port, endpoint))
+	}
+	return out
+}
 
 func TestUnreachableEndpointIsLeftOutUnlessItIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
 	port := freeport.Take(t)
 	pod(t, "127.0.1.81", port)
-	m := meshtest.ReadText(t, strings.ReplaceAll(unreachable, "PORT", strconv.Itoa(port)))
+	// Of pair's endpoints one answers, of single's none.
+	objects := append(service("pair", "10.96.0.81", port, "127.0.1.81", "127.0.1.82"), service("single", "10.96.0.83", port, "127.0.1.83")...)
+	m := meshtest.ReadText(t, strings.Join(objects, "---"))
 	proxy := client(t, m, "127.0.1.80")
 	at := proxy.Listeners(t)["0.0.0.0_8080"]
 	for range 50 {
@@ -74,42 +65,15 @@ func TestUnreachableEndpointIsLeftOutUnlessItIsTheOnlyOne(t *testing.T) {
 	}
 }
 
-const rollingOver = `
-apiVersion: v1
-kind: Service
-metadata: {name: over, namespace: shop}
-spec:
-  clusterIP: 10.96.0.84
-  selector: {app: over}
-  ports: [{name: http, port: 8080, targetPort: PORT}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: over-old, namespace: shop, labels: {kubernetes.io/service-name: over}}
-addressType: IPv4
-ports: [{name: http, port: PORT}]
-endpoints: [{addresses: [127.0.1.84]}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: over-new, namespace: shop, labels: {kubernetes.io/service-name: over}}
-addressType: IPv4
-ports: [{name: http, port: PORT}]
-endpoints: [{addresses: [127.0.1.85]}]
-`
-
 // An endpoint is left out while there is another, which then goes: as when a
 // new pod is slow and the old one is deleted.
 func TestEndpointThatIsLeftOutServesOnceNoOtherIsThere(t *testing.T) {
 	t.Parallel()
 	port := freeport.Take(t)
 	pod(t, "127.0.1.84", port)
-	var texts []string
-	for _, doc := range golden.Documents([]byte(strings.ReplaceAll(rollingOver, "PORT", strconv.Itoa(port)))) {
-		texts = append(texts, string(doc))
-	}
+	objects := service("over", "10.96.0.84", port, "127.0.1.84", "127.0.1.85")
 	l := goLive(t, "0.0.0.0_8080")
-	l.set(t, true, texts...)
+	l.set(t, true, objects...)
 	l.engine.Synced()
 	sds := ads.Serve(t, nil, newSVID(t, "shop", "front"))
 	proxy := envoy.Start(t, ads.Bootstrap("sidecar~10.244.0.10~front-1.shop~shop.svc.cluster.local", l.address, sds.Address()))
@@ -127,7 +91,7 @@ func TestEndpointThatIsLeftOutServesOnceNoOtherIsThere(t *testing.T) {
 		return ""
 	})
 	pod(t, "127.0.1.85", port)
-	l.set(t, false, texts[1])
+	l.set(t, false, objects[1])
 	eventually(t, func() string {
 		if n := proxy.Stats(t, "membership_total")[cluster+"membership_total"]; n != 1 {
 			return fmt.Sprintf("there are %d endpoints", n)
