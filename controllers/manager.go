@@ -27,7 +27,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -181,7 +180,7 @@ func (r *Reconciler) register(manager ctrl.Manager, roots cache.Cache) error {
 		For(&v1alpha1.MeshInstall{}).
 		Owns(&v1alpha1.MeshRevision{}).
 		// What one asks for may be another's.
-		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+		Watches(&v1alpha1.MeshInstall{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls), builder.WithPredicates(otherWish))
 	if len(r.MeshNamespaces) > 0 {
 		b = b.WatchesRawSource(source.Kind[client.Object](roots, &corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allInstalls)))
 	}

@@ -7,10 +7,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
@@ -42,13 +45,50 @@ func (r *Reconciler) claim(ctx context.Context, s *scope) error {
 	for i := range list {
 		namespaces[list[i].Name] = list[i].Labels
 	}
-	for _, other := range elders {
-		if err := own.Beside(plan.ClaimOf(other.Name, other.Spec), namespaces); err != nil {
+	for i := range elders {
+		if err := own.Beside(plan.ClaimOf(elders[i].Name, elders[i].Spec), namespaces); err != nil {
+			return err
+		}
+	}
+	for i := range elders {
+		if err := r.released(ctx, own, &elders[i], namespaces); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// released waits while an older MeshInstall has what its spec gave up: until the
+// revision that serves is another.
+func (r *Reconciler) released(ctx context.Context, own plan.Claim, elder *v1alpha1.MeshInstall, namespaces map[string]labels.Set) error {
+	serves := &v1alpha1.MeshRevision{}
+	err := r.Clients.Cached.Get(ctx, client.ObjectKey{Name: elder.Status.ActiveRevision}, serves)
+	if elder.Status.ActiveRevision == "" || apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read MeshRevision %s: %w", elder.Status.ActiveRevision, err)
+	}
+	had, err := plan.ClaimOfRevision(serves)
+	if err != nil {
+		return err
+	}
+	if err := own.Beside(had, namespaces); err != nil {
+		return &Waiting{Reason: v1alpha1.ReasonAnotherMeshInstall, Message: fmt.Sprintf("%s; or wait: its spec gives that up, and its revision %s still serves", err, serves.Name)}
+	}
+	return nil
+}
+
+// otherWish passes on MeshInstalls that come or go, and those that ask for
+// something else or have another revision that serves.
+var otherWish = predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false }, DeleteFunc: func(event.DeleteEvent) bool { return false }, GenericFunc: func(event.GenericEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.MeshInstall)
+		after, still := e.ObjectNew.(*v1alpha1.MeshInstall)
+		return ok && still && before.Status.ActiveRevision != after.Status.ActiveRevision
+	},
+})
 
 // older orders MeshInstalls by age, and those of one second by name.
 func older(a, b *v1alpha1.MeshInstall) bool {

@@ -220,6 +220,29 @@ func TestTheYoungerWaitsForWhatTheOlderHas(t *testing.T) {
 	w.ready("red")
 }
 
+func TestTheYoungerWaitsForWhatTheOldersRevisionHas(t *testing.T) {
+	w := sharedWorld(t)
+	w.create("blue", teamSpec("blue", "steps: [{selector: {matchLabels: {team: blue}}}, {weight: 100}]", "approval: Manual", "approvedStep: 1"))
+	first := w.ready("blue").Status.ActiveRevision
+	w.edit("blue", func(s *v1alpha1.MeshInstallSpec) { s.Tags = []string{"sky"} })
+	w.create("red", strings.ReplaceAll(teamSpec("red"), "tags: [red]", "tags: [blue]"))
+	c := w.condition("red", v1alpha1.ConditionReconciling, v1alpha1.ReasonAnotherMeshInstall)
+	if want := "spec.tags: MeshInstall blue is older and has the tag blue; set other tags; or wait: its spec gives that up, and its revision " + first + " still serves"; c.Message != want {
+		t.Errorf("message is %q, want %q", c.Message, want)
+	}
+	if left := w.of("red"); len(left) > 0 {
+		t.Errorf("red has objects all the same: %v", left)
+	}
+	w.edit("blue", func(s *v1alpha1.MeshInstallSpec) {
+		step := int32(2)
+		s.Update.Canary.ApprovedStep = &step
+	})
+	w.ready("red")
+	if active := w.get("blue").Status.ActiveRevision; active == first {
+		t.Errorf("red is ready, and %s still serves", first)
+	}
+}
+
 func TestANamespaceThatLeavesIsNoPartOfACanary(t *testing.T) {
 	w := sharedWorld(t)
 	w.teamNamespace("team-leaves", map[string]string{"team": "blue", "istio.io/rev": "blue"})

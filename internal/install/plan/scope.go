@@ -121,6 +121,31 @@ func ClaimOf(install string, spec v1alpha1.MeshInstallSpec) Claim {
 	return c
 }
 
+// ClaimOfRevision is what a revision has while it serves, whatever the spec asks
+// for by now.
+func ClaimOfRevision(record *v1alpha1.MeshRevision) (Claim, error) {
+	var values struct {
+		Namespace string                            `json:"namespace"`
+		Tags      []string                          `json:"tags"`
+		Scope     []metav1.LabelSelectorRequirement `json:"scope"`
+		Gateways  []struct {
+			Namespace string `json:"namespace"`
+		} `json:"gateways"`
+	}
+	if err := json.Unmarshal(record.Spec.Values.Raw, &values); err != nil {
+		return Claim{}, fmt.Errorf("read the values of MeshRevision %s: %w", record.Name, err)
+	}
+	scope, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{MatchExpressions: values.Scope})
+	if err != nil {
+		return Claim{}, fmt.Errorf("read the scope of MeshRevision %s: %w", record.Name, err)
+	}
+	c := Claim{Install: record.Spec.Install, Mesh: values.Namespace, Tags: values.Tags, Scope: scope}
+	for _, g := range values.Gateways {
+		c.Gateways = append(c.Gateways, g.Namespace)
+	}
+	return c, nil
+}
+
 // Beside is nil when this claim can be met beside an older one, and else says
 // what stands against it, as a person reads it. namespaces are the cluster's,
 // with their labels.

@@ -68,6 +68,40 @@ func TestTheOlderMeshInstallKeepsWhatItHas(t *testing.T) {
 	}
 }
 
+func TestARevisionHasWhatItWasRenderedWith(t *testing.T) {
+	t.Parallel()
+	for name, spec := range map[string]string{
+		"the whole cluster":      "",
+		"namespaces by selector": "  namespace: mesh-blue\n  tags: [blue, sky]\n  scope: {namespaceSelector: {matchLabels: {team: blue}, matchExpressions: [{key: tier, operator: Exists}]}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := withSpec(t, spec)
+			record, err := render(t, in).Record()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := plan.ClaimOfRevision(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := plan.ClaimOf("prod", in.Spec)
+			for _, set := range []labels.Set{nil, {"team": "blue"}, {"team": "blue", "tier": "dev"}, {"team": "red", "tier": "dev"}} {
+				if want, got := want.Scope.Matches(set), got.Scope.Matches(set); want != got {
+					t.Errorf("a namespace with labels %v is in scope: %t, want %t", set, got, want)
+				}
+			}
+			if want.Scope.Empty() != got.Scope.Empty() {
+				t.Errorf("the whole cluster: %t, want %t", got.Scope.Empty(), want.Scope.Empty())
+			}
+			want.Scope, got.Scope = nil, nil
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestScopeThatCannotBeReadIsRefusedByField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ spec, want string }{
