@@ -133,7 +133,7 @@ func (s *state) await() {
 func Await(in Input) (v1alpha1.MeshRevisionStatus, []Event) {
 	s := &state{Input: in, after: *in.Before.DeepCopy()}
 	if in.Before.Phase == v1alpha1.RevisionFailed && in.Before.ObservedGeneration == in.Generation {
-		return in.Before, nil
+		return *in.Before.DeepCopy(), nil
 	}
 	s.pend()
 	s.await()
