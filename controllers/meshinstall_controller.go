@@ -152,6 +152,7 @@ func (r *Reconciler) applierFor(install *v1alpha1.MeshInstall) *apply.Applier {
 		Labels:    map[string]string{plan.LabelInstall: install.Name, plan.LabelManagedBy: plan.ManagedBy},
 		Inventory: client.ObjectKey{Namespace: namespace, Name: "meshwright-inventory-" + install.Name},
 		Report:    install.Spec.Drift == v1alpha1.DriftReport,
+		Adopt:     install.Spec.Adoption != nil && install.Spec.Adoption.Enabled,
 	})
 }
 

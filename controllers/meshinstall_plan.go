@@ -180,8 +180,12 @@ func (r *Reconciler) judgePaused(ctx context.Context, s *scope) error {
 func (s *scope) idle() (reason, message string) {
 	switch plan := s.planStatus(); {
 	case plan != nil && plan.Create+plan.Update+plan.Delete > 0:
-		return v1alpha1.ReasonPlanned, fmt.Sprintf("planned, with nothing changed: %d objects to create, %d to update, %d to delete; ConfigMap %s/%s has the difference",
-			plan.Create, plan.Update, plan.Delete, s.install.Spec.Namespace, s.planRef)
+		adopted := ""
+		if plan.Adopt > 0 {
+			adopted = fmt.Sprintf(", %d of them to adopt", plan.Adopt)
+		}
+		return v1alpha1.ReasonPlanned, fmt.Sprintf("planned, with nothing changed: %d objects to create, %d to update%s, %d to delete; ConfigMap %s/%s has the difference",
+			plan.Create, plan.Update, adopted, plan.Delete, s.install.Spec.Namespace, s.planRef)
 	case s.install.Spec.Mode == v1alpha1.ModePaused && s.inventory.Active != s.target.Revision:
 		return v1alpha1.ReasonPaused, "spec.mode is Paused: revision " + s.target.Revision + " is not installed"
 	}
@@ -195,7 +199,7 @@ func (s *scope) planStatus() *v1alpha1.PlanStatus {
 	}
 	c := apply.Count(s.planned)
 	return &v1alpha1.PlanStatus{
-		Create: int32(c.Create), Update: int32(c.Update), Delete: int32(c.Delete), Unchanged: int32(c.Unchanged), //nolint:gosec // a count of objects
+		Create: int32(c.Create), Update: int32(c.Update), Delete: int32(c.Delete), Unchanged: int32(c.Unchanged), Adopt: int32(c.Adopt), //nolint:gosec // a count of objects
 		DiffRef: &v1alpha1.LocalReference{Name: s.planRef},
 	}
 }

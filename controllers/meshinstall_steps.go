@@ -45,6 +45,7 @@ func (r *Reconciler) steps() []step {
 		{"retain", r.retain},
 		{"forget", r.forget},
 		{"trust", r.trust},
+		{"vet", r.vet},
 		{"record", r.record},
 		{"adopt", r.adopt},
 		{"apply", r.apply},
@@ -231,9 +232,11 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	defer stopwatch(applySeconds)()
 	desired := s.desired()
 	s.drift, s.degraded = nil, nil
-	if err := s.applier.Intend(ctx, s.inventory, desired); err != nil {
+	adopted, err := s.applier.Intend(ctx, s.inventory, desired)
+	if err != nil {
 		return err
 	}
+	r.adopted(ctx, s, adopted)
 	for _, o := range desired {
 		change, err := s.applier.Ensure(ctx, s.inventory, o)
 		if err != nil {

@@ -43,8 +43,11 @@ func classify(err error) error {
 	case errors.As(err, &invalid):
 		return &Stalled{Reason: invalid.Reason, Message: invalid.Error()}
 	case errors.As(err, &conflict):
-		return &Stalled{Reason: v1alpha1.ReasonObjectConflict, Unwatched: true,
-			Message: conflict.Error() + "; delete it, or label it as this MeshInstall's to hand it over"}
+		fix := "; delete it, or set spec.adoption.enabled to take it over"
+		if conflict.Owner != "" {
+			fix = ", which keeps it so; have that give it up"
+		}
+		return &Stalled{Reason: v1alpha1.ReasonObjectConflict, Unwatched: true, Message: conflict.Error() + fix}
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return &Stalled{Reason: v1alpha1.ReasonRefused, Unwatched: true, Message: "the API server refuses: " + err.Error()}
 	}

@@ -29,6 +29,18 @@ const (
 	DriftReport  DriftAction = "Report"
 )
 
+// Adoption says whether objects of somebody else's may be taken over.
+type Adoption struct {
+	// enabled takes over objects that exist under the names of this mesh's and
+	// that no controller keeps, such as those of a Helm release, of kubectl, or of
+	// a MeshInstall that was deleted and left them. They keep their identity, and
+	// what others wrote beside our fields. It is done once all that this MeshInstall
+	// asks for was accepted in a dry run; mode Plan lists what would be adopted.
+	// What was adopted is this mesh's, and goes with it. Defaults to false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+}
+
 // Scope is the part of the cluster that belongs to a mesh.
 type Scope struct {
 	// namespaceSelector selects the namespaces of this mesh. Empty or left out,

@@ -160,6 +160,10 @@ type MeshInstallSpec struct {
 	// +kubebuilder:default=Correct
 	Drift DriftAction `json:"drift,omitempty"`
 
+	// adoption says whether objects of somebody else's may be taken over.
+	// +optional
+	Adoption *Adoption `json:"adoption,omitempty"`
+
 	// deletion says what happens when this MeshInstall is deleted.
 	// +optional
 	Deletion *Deletion `json:"deletion,omitempty"`

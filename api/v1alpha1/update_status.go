@@ -16,6 +16,9 @@ type PlanStatus struct {
 	// unchanged is the number of objects that are as they shall be.
 	// +optional
 	Unchanged int32 `json:"unchanged"`
+	// adopt is the number of those to update that are somebody else's today.
+	// +optional
+	Adopt int32 `json:"adopt,omitempty"`
 	// diffRef is the ConfigMap with the difference, in the mesh's namespace.
 	// +optional
 	DiffRef *LocalReference `json:"diffRef,omitempty"`

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -18,15 +19,6 @@ import (
 
 // FieldManager is the one manager under which the operator writes.
 const FieldManager = "meshwright-operator"
-
-// ConflictError is an object that we would make, and that exists as somebody
-// else's.
-type ConflictError struct{ Ref Ref }
-
-// Error names the object.
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s exists and belongs to somebody else", e.Ref)
-}
 
 // Memory is what this process knows of objects as it left them. It only saves
 // requests: without it, as after a start, each object is applied once more.
@@ -87,6 +79,8 @@ type Owner struct {
 	Inventory client.ObjectKey
 	// Report leaves drift as it is, for the caller to tell.
 	Report bool
+	// Adopt lets a plan take over what nobody keeps any more.
+	Adopt bool
 }
 
 // Applier writes the objects of one owner. It may not be used concurrently.
@@ -98,13 +92,14 @@ type Applier struct {
 	labels       map[string]string
 	inventory    client.ObjectKey
 	report       bool
+	adopt        bool
 }
 
 // New makes an Applier.
 func New(clients Clients, memory *Memory, owner Owner) *Applier {
 	return &Applier{
 		writer: clients.Writer, live: clients.Live, cached: clients.Cached, memory: memory,
-		owner: ownerReference(owner.Object, owner.GVK), labels: owner.Labels, inventory: owner.Inventory, report: owner.Report,
+		owner: ownerReference(owner.Object, owner.GVK), labels: owner.Labels, inventory: owner.Inventory, report: owner.Report, adopt: owner.Adopt,
 	}
 }
 
@@ -125,36 +120,32 @@ type Change struct {
 }
 
 // Intend puts objects into the inventory and stores it, where it does not
-// hold them yet, so that what Ensure then creates is remembered.
-func (a *Applier) Intend(ctx context.Context, inventory *Inventory, objects []*unstructured.Unstructured) error {
+// hold them yet, so that what Ensure then creates is remembered. It returns what
+// it adopted; the caller has made sure by Preview that all can be.
+func (a *Applier) Intend(ctx context.Context, inventory *Inventory, objects []*unstructured.Unstructured) ([]Adopted, error) {
 	before := inventory.Clone()
+	var adopted []Adopted
 	for _, o := range objects {
-		if ref := RefOf(o); inventory.Find(ref) == (Entry{}) {
-			if err := a.mayTake(ctx, ref); err != nil {
-				return err
-			}
-			inventory.put(Entry{Ref: ref})
+		ref := RefOf(o)
+		if inventory.Find(ref) != (Entry{}) {
+			continue
 		}
+		entry := Entry{Ref: ref}
+		err := a.mayTake(ctx, ref)
+		var conflict *ConflictError
+		switch {
+		case a.adopt && errors.As(err, &conflict) && conflict.Owner == "":
+			entry.UID = conflict.uid
+			adopted = append(adopted, Adopted{o, conflict.Managers})
+		case err != nil:
+			return nil, err
+		}
+		inventory.put(entry)
 	}
 	if inventory.Equal(before) {
-		return nil
+		return nil, nil
 	}
-	return a.SaveInventory(ctx, inventory)
-}
-
-// mayTake is a ConflictError for an object that exists and is not ours.
-func (a *Applier) mayTake(ctx context.Context, ref Ref) error {
-	stored := ref.empty()
-	if err := a.live.Get(ctx, ref.key(), stored); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("read %s: %w", ref, err)
-	}
-	if !a.ours(stored) {
-		return &ConflictError{Ref: ref}
-	}
-	return nil
+	return adopted, a.SaveInventory(ctx, inventory)
 }
 
 // ours reports whether an object has our labels.
@@ -197,7 +188,7 @@ func (a *Applier) Ensure(ctx context.Context, inventory *Inventory, desired *uns
 	case remembered && reflect.DeepEqual(substance(before), known.object):
 		return change, nil
 	case !a.ours(before) && entry.UID != before.GetUID():
-		return change, &ConflictError{Ref: ref}
+		return change, conflictOf(before)
 	}
 	asBefore := entry.Digest == digest
 	if asBefore {

@@ -21,6 +21,10 @@ type Planned struct {
 	// it would be, nil when it would be deleted. Neither has status or
 	// bookkeeping; both are equal when nothing would change.
 	Before, After *unstructured.Unstructured
+	// Adopts is true for an object of somebody else's that would be ours, By has
+	// the field managers that wrote it.
+	Adopts bool
+	By     []string
 }
 
 // Changes reports whether the object would be touched.
@@ -72,7 +76,12 @@ func (a *Applier) preview(ctx context.Context, inventory *Inventory, desired *un
 	case err != nil:
 		return planned, fmt.Errorf("read %s: %w", ref, err)
 	case !a.ours(before) && inventory.Find(ref).UID != before.GetUID():
-		return planned, &ConflictError{Ref: ref}
+		conflict := conflictOf(before)
+		if !a.adopt || conflict.Owner != "" {
+			return planned, conflict
+		}
+		planned.Adopts, planned.By = true, conflict.Managers
+		planned.Before = quiet(before)
 	default:
 		planned.Before = quiet(before)
 	}
@@ -119,12 +128,15 @@ func unallocate(o, desired *unstructured.Unstructured) {
 }
 
 // Counts of what a plan would do.
-type Counts struct{ Create, Update, Delete, Unchanged int }
+type Counts struct{ Create, Update, Delete, Unchanged, Adopt int }
 
 // Count sums a plan up.
 func Count(plan []Planned) Counts {
 	var c Counts
 	for _, p := range plan {
+		if p.Adopts {
+			c.Adopt++
+		}
 		switch {
 		case p.Before == nil:
 			c.Create++

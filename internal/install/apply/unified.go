@@ -49,6 +49,11 @@ func writeOne(w io.Writer, p Planned) error {
 	if err != nil {
 		return err
 	}
+	if p.Adopts {
+		if _, err := fmt.Fprintf(w, "# %s is adopted; it was managed by %s\n", p.Ref, strings.Join(p.By, ", ")); err != nil {
+			return err
+		}
+	}
 	to := p.Ref
 	if p.After != nil {
 		to = RefOf(p.After)
