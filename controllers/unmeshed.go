@@ -100,7 +100,7 @@ func onUnmeshed(b *builder.Builder, cached client.Reader) *builder.Builder {
 }
 
 // unmeshedPods are the pods that ask for a sidecar of a mesh and came up
-// without.
+// without. They are the cache's: read them only.
 func unmeshedPods(ctx context.Context, cached client.Reader, install *v1alpha1.MeshInstall, revisions ...string) ([]metav1.PartialObjectMetadata, error) {
 	namespaces, err := namespacesOf(ctx, cached, install)
 	if err != nil {
@@ -115,7 +115,8 @@ func unmeshedPods(ctx context.Context, cached client.Reader, install *v1alpha1.M
 	answers := slices.Concat(plan.TagsOf(install.Spec), revisions)
 	pods := &metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	if err := cached.List(ctx, pods); err != nil {
+	// There may be many, and nothing of them is changed.
+	if err := cached.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list pods without a sidecar: %w", err)
 	}
 	return slices.DeleteFunc(pods.Items, func(p metav1.PartialObjectMetadata) bool {
