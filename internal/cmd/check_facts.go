@@ -70,7 +70,7 @@ func (o *checkOptions) readFacts(ctx context.Context) (*check.Facts, error) {
 	}
 	before := []factStep{{check.Rights, r.rights}, {check.OwnKinds, r.kinds}, {check.Injectors, r.injectors}}
 	after := []factStep{
-		{check.OwnKinds, r.kinds}, {check.Injectors, r.injectors}, {check.Operator, r.operators}, {check.Leader, r.leader}, {check.Installs, r.meshInstalls},
+		{check.OwnKinds, r.kinds}, {check.Operator, r.operators}, {check.Leader, r.leader}, {check.Installs, r.meshInstalls}, {check.Injectors, r.injectors},
 		{check.Doors, r.doors}, {check.DryRun, r.trials}, {check.Roots, r.roots}, {check.Connected, r.proxies}, {check.Configuration, r.configuration},
 	}
 	steps := after
@@ -135,8 +135,28 @@ func (r *factReader) kinds(ctx context.Context) error {
 	return nil
 }
 
-// injectors looks for webhooks of others that answer to istio-injection=enabled
-// or istio.io/rev=default, and not to a namespace that asks for nothing.
+// askedFor are the labels of namespaces that ask for the meshes; where there is
+// none yet, for one with the tag that it will have by itself.
+func (r *factReader) askedFor() []labels.Set {
+	var tags []string
+	for i := range r.facts.Installs {
+		tags = append(tags, plan.TagsOf(r.facts.Installs[i].Spec)...)
+	}
+	if len(r.facts.Installs) == 0 {
+		tags = plan.TagsOf(v1alpha1.MeshInstallSpec{})
+	}
+	var out []labels.Set
+	for _, tag := range tags {
+		if tag == "default" {
+			out = append(out, labels.Set{"istio-injection": "enabled"})
+		}
+		out = append(out, labels.Set{"istio.io/rev": tag})
+	}
+	return out
+}
+
+// injectors looks for webhooks of others that answer to labels by which pods ask
+// for a mesh, and not to a namespace that asks for nothing.
 func (r *factReader) injectors(ctx context.Context) error {
 	all, err := r.client.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{LabelSelector: plan.LabelManagedBy + "!=" + plan.ManagedBy})
 	if err != nil {
@@ -148,7 +168,7 @@ func (r *factReader) injectors(ctx context.Context) error {
 				selector, err := metav1.LabelSelectorAsSelector(w.NamespaceSelector)
 				return err == nil && selector.Matches(set)
 			}
-			for _, set := range []labels.Set{{"istio-injection": "enabled"}, {"istio.io/rev": "default"}} {
+			for _, set := range r.askedFor() {
 				if answers(set) && !answers(labels.Set{}) {
 					r.facts.Injectors = append(r.facts.Injectors, fmt.Sprintf("MutatingWebhookConfiguration %s answers to %s", all.Items[i].Name, set))
 				}

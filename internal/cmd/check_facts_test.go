@@ -112,8 +112,12 @@ func TestCheckBeforeAndAfterInstallation(t *testing.T) {
 		t.Errorf("after, with nothing: code %d (-want +got):\n%s", code, d)
 	}
 
+	istio := foreign.DeepCopy()
+	istio.SetResourceVersion("")
+	istio.SetUID("")
+	create(istio)
 	installMesh(t, c, create)
-	want = map[string]string{check.IstioKinds: "warning: " + missing}
+	want = map[string]string{check.IstioKinds: "warning: " + missing, check.Injectors: "warning: MutatingWebhookConfiguration istio-sidecar-injector answers to istio-injection=enabled"}
 	eventually(t, func() string {
 		code, got = states(t, server)
 		if !strings.Contains(got[check.Connected], "no discovery pod is ready") {
@@ -122,8 +126,23 @@ func TestCheckBeforeAndAfterInstallation(t *testing.T) {
 		delete(got, check.Connected) // nothing runs here
 		return cmp.Diff(want, got)
 	})
+	install := &v1alpha1.MeshInstall{}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: "prod"}, install); err != nil {
+		t.Fatal(err)
+	}
+	install.Spec.Tags = []string{"mesh"}
+	if err := c.Update(t.Context(), install); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := states(t, server); got[check.Injectors] != "" {
+		t.Errorf("with a tag of its own: %v", got)
+	}
+	install.Spec.Tags = nil
+	if err := errors.Join(c.Update(t.Context(), install), c.Delete(t.Context(), istio)); err != nil {
+		t.Fatal(err)
+	}
 	_, out := runCheck(t, "", "--kubeconfig", server.Kubeconfig)
-	for _, part := range []string{"√ one of its pods leads (pod-1)", "√ every MeshInstall is ready (prod)", "√ the revision that serves injects (MutatingAdmissionPolicy meshwright-injector-prod-", "in a dry run (namespace shop)", "√ none ends soon (the first ends "} {
+	for _, part := range []string{"√ one of its pods leads (pod-1)", "√ the revision that serves injects (MutatingAdmissionPolicy meshwright-injector-prod-", "in a dry run (namespace shop)", "√ none ends soon (the first ends "} {
 		if !strings.Contains(out, part) {
 			t.Errorf("%q is not in\n%s", part, out)
 		}

@@ -136,9 +136,9 @@ var gatewayValueRules = slices.Concat([]rule{
 
 // otherRules are about the rest of the values.
 var otherRules = slices.Concat([]rule{
-	{"revision", "", "revisions are named for what is in them; while Istio answers to this one, move namespaces by istio-injection or by the label istio.io/rev: default (docs/guides/from-istio.md)", nil},
-	{"revisionTags", "", "write spec.tags, once Istio does not answer to them any more", nil},
-	{"defaultRevision", "", "the tag default is this mesh's; take it from Istio when you move (docs/guides/from-istio.md)", nil},
+	{"revision", "", "revisions are named for what is in them; namespaces choose a mesh by spec.tags (docs/guides/from-istio.md)", nil},
+	{"revisionTags", "", "write spec.tags, with names that Istio does not answer to while it is there", nil},
+	{"defaultRevision", "", "while Istio is there, give the mesh a tag of its own: spec.tags (docs/guides/from-istio.md)", nil},
 	always("sidecarInjectorWebhook.rewriteAppHTTPProbe", true, "set the annotation sidecar.istio.io/rewriteAppHTTPProbers: \"false\" on pods"),
 	always("sidecarInjectorWebhook.enableNamespacesByDefault", false, "label the namespaces istio-injection: enabled"),
 	{"sidecarInjectorWebhook.*", "", "the injector is not shaped by values (docs/injection.md)", nil},
