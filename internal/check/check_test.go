@@ -159,7 +159,7 @@ func TestLinesForPeople(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := "kubernetes\n----------\n√ it answers (v1)\n‼ it is new\n    no\n    and no\n    see https://x#b\n\nmesh\n----\n× it is ready\n\n× 3 looked at, 1 warnings, 1 failures\n"
+	want := "kubernetes\n----------\n√ it answers (v1)\n‼ it is new\n    no\n    and no\n    see https://x#b\n\nmesh\n----\n× it is ready\n\n× looked at: 3, warnings: 1, failures: 1\n"
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}

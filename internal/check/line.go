@@ -74,7 +74,7 @@ func Print(out io.Writer, lines []Line) error {
 	if Failed(lines) > 0 {
 		result = "×"
 	}
-	fmt.Fprintf(&text, "\n%s %d looked at, %d warnings, %d failures\n", result, len(lines), warnings, Failed(lines))
+	fmt.Fprintf(&text, "\n%s looked at: %d, warnings: %d, failures: %d\n", result, len(lines), warnings, Failed(lines))
 	_, err := io.WriteString(out, text.String())
 	return err
 }

@@ -278,7 +278,7 @@ func lookAtConnected(f *Facts) finding {
 			wrong = append(wrong, name+" is not")
 		}
 	}
-	return unless(wrong, Warning, fmt.Sprintf("%d proxies", len(f.Proxies)))
+	return unless(wrong, Warning, fmt.Sprintf("%d in all", len(f.Proxies)))
 }
 
 func lookAtAcknowledged(f *Facts) finding {
