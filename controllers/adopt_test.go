@@ -18,8 +18,9 @@ import (
 )
 
 // leaveRendered puts there what kubectl would of meshwright render, without the
-// labels by which the operator knows its own; change may spoil an object.
-func (w *world) leaveRendered(change func(*unstructured.Unstructured)) {
+// labels by which the operator knows its own, and returns what that is; change may
+// spoil an object.
+func (w *world) leaveRendered(change func(*unstructured.Unstructured)) *plan.Plan {
 	w.Helper()
 	p, err := plan.New(plan.Input{Install: "prod", Spec: w.specOf(""), AdmissionPolicies: true})
 	if err != nil {
@@ -37,11 +38,12 @@ func (w *world) leaveRendered(change func(*unstructured.Unstructured)) {
 		}
 		w.Cleanup(func() { _ = w.client.Delete(w.ctx, o) })
 	}
+	return p
 }
 
 func TestAdoptionTakesOverWithoutARestart(t *testing.T) {
 	w := newWorld(t)
-	w.leaveRendered(func(o *unstructured.Unstructured) { o.SetAnnotations(map[string]string{"team": "platform"}) })
+	rendered := w.leaveRendered(func(o *unstructured.Unstructured) { o.SetAnnotations(map[string]string{"team": "platform"}) })
 	w.operate(operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "")
@@ -49,12 +51,11 @@ func TestAdoptionTakesOverWithoutARestart(t *testing.T) {
 	if !strings.Contains(c.Message, "exists and belongs to somebody else: kubectl; delete it, or set spec.adoption.enabled to take it over") {
 		t.Errorf("message is %q", c.Message)
 	}
-	revision := w.get("prod").Status.TargetRevision
 	discovery := &appsv1.Deployment{}
 	service := &corev1.Service{}
 	read := func() {
 		t.Helper()
-		for o, key := range map[client.Object]client.ObjectKey{discovery: {Namespace: "mesh-system", Name: "meshwright-discovery-" + revision}, service: {Namespace: "mesh-ingress", Name: "meshwright-ingress"}} {
+		for o, key := range map[client.Object]client.ObjectKey{discovery: {Namespace: "mesh-system", Name: "meshwright-discovery-" + rendered.Revision}, service: {Namespace: "mesh-ingress", Name: "meshwright-ingress"}} {
 			if err := w.client.Get(w.ctx, key, o); err != nil {
 				t.Fatal(err)
 			}
