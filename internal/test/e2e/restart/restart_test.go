@@ -167,7 +167,9 @@ spec:
 }
 
 func testNoControlPlane(t *testing.T, w *world) {
-	w.server(t, "alone", "exit", 2)
+	// One that exits at once may lose what its callers, who were not told, have
+	// sent over a connection that they keep.
+	w.server(t, "alone", "now", 2)
 	operator := []string{"--namespace", e2e.OperatorNamespace, "scale", "deployment/meshwright-operator"}
 	w.Kubectl(t, append(operator, "--replicas=0")...)
 	w.Kubectl(t, "--namespace", e2e.OperatorNamespace, "wait", "pod", "--all", "--for=delete", "--timeout", e2e.Timeout.String())
