@@ -81,9 +81,11 @@ func (s *scope) doors() []*unstructured.Unstructured {
 }
 
 // installSet is the active revision's. While there are two revisions with
-// gateways, the gateways' Services lead to one of them alone.
+// gateways, the gateways' Services lead to one of them alone; also when one was
+// rolled back, whose pods may be ready for a while and have no routes. At rest
+// they lead to all, so that the former gateways keep their ports to their end.
 func (s *scope) installSet() []*unstructured.Unstructured {
-	if !s.canaries() && len(s.retained) == 0 {
+	if !s.canaries() && len(s.retained) == 0 && s.failed == nil {
 		return s.active.InstallSet
 	}
 	revision := s.active.Revision

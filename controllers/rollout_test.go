@@ -187,3 +187,23 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 		t.Errorf("steps are %q", notes)
 	}
 }
+
+// The pods of a revision that failed may be ready for a while, and have no routes.
+func TestGatewaysOfARevisionThatFailedGetNoTraffic(t *testing.T) {
+	w, discovery := canaryWorld(t)
+	w.create("prod", strings.Replace(canarySpec("steps: [{weight: 100}]"), "minimal", "default", 1))
+	first := w.ready("prod").Status.ActiveRevision
+	spec := w.get("prod").Spec
+	makeStrict(&spec)
+	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	discovery.says(target.Revision, refusing)
+	w.change(makeStrict)
+	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)
+	selector := w.own()["Service mesh-ingress/meshwright-ingress"].Object["spec"].(map[string]any)["selector"].(map[string]any)
+	if got := selector[plan.LabelRevision]; got != first {
+		t.Errorf("after the rollback the gateway's Service leads to %v, want %s", got, first)
+	}
+}
