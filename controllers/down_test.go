@@ -27,13 +27,7 @@ func TestARevisionThatDoesNotComeUpIsRolledBack(t *testing.T) {
 			w.Cleanup(func() { w.removePods("mesh-system") })
 			w.create("prod", strategy)
 			install := w.ready("prod")
-			first := install.Status.ActiveRevision
-			spec := install.Spec
-			makeStrict(&spec)
-			target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
-			if err != nil {
-				t.Fatal(err)
-			}
+			first, target := install.Status.ActiveRevision, w.strict()
 			bad = target.Revision
 			w.cannotPull(target)
 			w.change(makeStrict)

@@ -199,8 +199,14 @@ func TestConfigurationChangeReplacesTheRevisionInOrder(t *testing.T) {
 // selected is the revision whose pods a Service of mesh-system selects.
 func (w *world) selected(service string) string {
 	w.Helper()
+	return w.leadsTo("mesh-system", service)
+}
+
+// leadsTo is the revision to which a Service leads, empty for all.
+func (w *world) leadsTo(namespace, service string) string {
+	w.Helper()
 	var s corev1.Service
-	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: "mesh-system", Name: service}, &s); err != nil {
+	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: namespace, Name: service}, &s); err != nil {
 		w.Fatal(err)
 	}
 	return s.Spec.Selector[plan.LabelRevision]

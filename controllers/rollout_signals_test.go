@@ -41,12 +41,8 @@ func TestTheNinetyNinthOfAHundred(t *testing.T) {
 func TestGatewaysCountInTheGates(t *testing.T) {
 	w, discovery := canaryWorld(t)
 	w.create("prod", strings.Replace(canarySpec("steps: [{weight: 100}]"), "minimal", "default", 1))
-	spec := w.ready("prod").Spec
-	makeStrict(&spec)
-	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.ready("prod")
+	target := w.strict()
 	labels := map[string]string{plan.LabelRevision: target.Revision, plan.LabelComponent: "gateway-ingress"}
 	if err := w.runPod(w.ctx, "mesh-ingress", "ingress-0", labels); err != nil {
 		t.Fatal(err)

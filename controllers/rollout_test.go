@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
-	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
 // canaryWorld has two namespaces of a mesh, dev and shop, and an operator to
@@ -86,12 +83,7 @@ func TestCanaryWhoseProxiesRefuseIsPutBack(t *testing.T) {
 	w, discovery := canaryWorld(t)
 	w.create("prod", canarySpec(devFirst))
 	first := w.ready("prod").Status.ActiveRevision
-	spec := w.get("prod").Spec
-	makeStrict(&spec)
-	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := w.strict()
 	discovery.says(target.Revision, refusing)
 
 	w.change(makeStrict)
@@ -156,19 +148,8 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 	w, discovery := canaryWorld(t)
 	w.create("prod", strings.Replace(canarySpec("steps: [{weight: 100}]", "onFailure: Pause"), "minimal", "default", 1))
 	first := w.ready("prod").Status.ActiveRevision
-	leadsTo := func() string {
-		var s corev1.Service
-		if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: "mesh-ingress", Name: "meshwright-ingress"}, &s); err != nil {
-			t.Fatal(err)
-		}
-		return s.Spec.Selector[plan.LabelRevision]
-	}
-	spec := w.get("prod").Spec
-	makeStrict(&spec)
-	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	leadsTo := func() string { return w.leadsTo("mesh-ingress", "meshwright-ingress") }
+	target := w.strict()
 	discovery.says(target.Revision, refusing)
 	w.change(makeStrict)
 	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonUpdatePaused)
@@ -193,17 +174,11 @@ func TestGatewaysOfARevisionThatFailedGetNoTraffic(t *testing.T) {
 	w, discovery := canaryWorld(t)
 	w.create("prod", strings.Replace(canarySpec("steps: [{weight: 100}]"), "minimal", "default", 1))
 	first := w.ready("prod").Status.ActiveRevision
-	spec := w.get("prod").Spec
-	makeStrict(&spec)
-	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := w.strict()
 	discovery.says(target.Revision, refusing)
 	w.change(makeStrict)
 	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)
-	selector := w.own()["Service mesh-ingress/meshwright-ingress"].Object["spec"].(map[string]any)["selector"].(map[string]any)
-	if got := selector[plan.LabelRevision]; got != first {
-		t.Errorf("after the rollback the gateway's Service leads to %v, want %s", got, first)
+	if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != first {
+		t.Errorf("after the rollback the gateway's Service leads to %q, want %s", got, first)
 	}
 }

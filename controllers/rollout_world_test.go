@@ -159,6 +159,18 @@ func makeStrict(s *v1alpha1.MeshInstallSpec) {
 	s.MeshConfig = &v1alpha1.MeshConfig{MTLS: ptr.To(v1alpha1.MTLSStrict)}
 }
 
+// strict is what makeStrict makes of the mesh.
+func (w *world) strict() *plan.Plan {
+	w.Helper()
+	spec := w.get("prod").Spec
+	makeStrict(&spec)
+	target, err := plan.New(plan.Input{Install: "prod", Spec: spec, AdmissionPolicies: true})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return target
+}
+
 // record is the MeshRevision of a name.
 func (w *world) record(name string) *v1alpha1.MeshRevision {
 	w.Helper()
