@@ -93,11 +93,11 @@ func start(options []Option) (_ *Server, err error) {
 	environment.CRDInstallOptions.MaxTime = timeout
 	control := &environment.ControlPlane
 	control.Etcd = &envtest.Etcd{}
-	if control.Etcd.Path, err = assets.Find("etcd"); err != nil {
+	if control.Etcd.Path, err = server.program("etcd"); err != nil {
 		return nil, err
 	}
 	apiServer := control.GetAPIServer()
-	if apiServer.Path, err = assets.Find("kube-apiserver"); err != nil {
+	if apiServer.Path, err = server.program("kube-apiserver"); err != nil {
 		return nil, err
 	}
 	if control.KubectlPath, err = assets.Find("kubectl"); err != nil {

@@ -1,11 +1,15 @@
 package apiserver
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +28,9 @@ import (
 var server *Server
 
 func TestMain(m *testing.M) {
+	if os.Getenv(inVain) != "" {
+		openInVain()
+	}
 	os.Exit(Main(m, &server, WithIstioCRDs(), WithAudit()))
 }
 
@@ -131,6 +138,52 @@ func TestStopLeavesNothing(t *testing.T) {
 		}
 		if inUse(t, path) {
 			t.Errorf("a process with %s runs after the end", path)
+		}
+	}
+}
+
+// inVain in the environment makes this program open a server and wait to be
+// killed.
+const inVain = "MESHWRIGHT_TEST_IN_VAIN"
+
+func openInVain() {
+	own, err := Open()
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	control := &own.environment.ControlPlane
+	fmt.Println(own.dir, control.Etcd.DataDir, control.GetAPIServer().CertDir)
+	select {}
+}
+
+func TestKilledProcessLeavesNoProgram(t *testing.T) {
+	t.Parallel()
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), inVain+"=1")
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, readErr := bufio.NewReader(output).ReadString('\n')
+	paths := strings.Fields(line)
+	for _, path := range paths {
+		t.Cleanup(func() { _ = os.RemoveAll(path) })
+	}
+	running := len(paths) == 3 && inUse(t, paths[1]) && inUse(t, paths[2])
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait()
+	if !running {
+		t.Fatalf("no server ran, so its end proves nothing: it said %q, %v", line, readErr)
+	}
+	for end := time.Now().Add(time.Minute); inUse(t, paths[1]) || inUse(t, paths[2]); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("etcd or kube-apiserver outlives the process that started it")
 		}
 	}
 }
