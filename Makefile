@@ -140,3 +140,7 @@ demo-upgrade: demo-programs ## The same for updates: a canary from one version t
 .PHONY: test-demo
 test-demo: demo-programs ## Run the demo's walk, with a short outage, on a node of its own
 	@$(CLUSTER_CLI) run $(DEMO_IMAGES) -- bash -c 'cd $(CURDIR) && $(WALK) -kubeconfig $$KUBECONFIG -outage 15s'
+
+.PHONY: test-upgrade
+test-upgrade: demo-programs ## Run the walk through updates under load, on a node of its own
+	@$(CLUSTER_CLI) run --upgrades $(DEMO_IMAGES) -- bash -c 'cd $(CURDIR) && $(WALK) -upgrade -kubeconfig $$KUBECONFIG $(WALK_FLAGS)'

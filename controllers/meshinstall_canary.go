@@ -80,29 +80,6 @@ func (s *scope) doors() []*unstructured.Unstructured {
 	return slices.Concat(s.target.Door(shares[s.target.Revision]), s.active.Door(shares[s.active.Revision]))
 }
 
-// installSet is the active revision's. While there are two revisions with
-// gateways, the gateways' Services lead to one of them alone; also when one was
-// rolled back, whose pods may be ready for a while and have no routes. At rest
-// they lead to all, so that the former gateways keep their ports to their end.
-func (s *scope) installSet() []*unstructured.Unstructured {
-	if !s.canaries() && len(s.retained) == 0 && s.failed == nil {
-		return s.active.InstallSet
-	}
-	revision := s.active.Revision
-	if s.promoted() || s.begun() && s.decided.Gateways {
-		revision = s.target.Revision
-	}
-	var out []*unstructured.Unstructured
-	for _, o := range s.active.InstallSet {
-		if o.GetKind() == "Service" && strings.HasPrefix(o.GetLabels()[plan.LabelComponent], "gateway-") {
-			o = o.DeepCopy()
-			_ = unstructured.SetNestedField(o.Object, revision, "spec", "selector", plan.LabelRevision)
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
 // canary waits while the rollout gives the mesh to the target.
 func (r *Reconciler) canary(_ context.Context, s *scope) error {
 	if !s.canaries() || s.promoted() {

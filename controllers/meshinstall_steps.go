@@ -338,7 +338,12 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	if s.inventory.Active != "" && s.active == nil {
 		return nil
 	}
-	gone, err := s.applier.Prune(ctx, s.inventory, s.desired())
+	desired := s.desired()
+	ending, err := r.endingGateways(ctx, s, desired)
+	if err != nil {
+		return err
+	}
+	gone, err := s.applier.Prune(ctx, s.inventory, append(desired, ending...))
 	for _, ref := range gone {
 		log.FromContext(ctx).Info("Deleted object", "object", ref.String())
 	}

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,9 +9,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
+	"github.com/meshwright/meshwright/internal/install/apply"
 )
 
 // canaryWorld has two namespaces of a mesh, dev and shop, and an operator to
@@ -169,16 +172,44 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 	}
 }
 
-// The pods of a revision that failed may be ready for a while, and have no routes.
-func TestGatewaysOfARevisionThatFailedGetNoTraffic(t *testing.T) {
+// The pods of a revision that failed may be ready for a while, and have no
+// routes. On their open connections they answer until they have ended.
+func TestGatewaysOfARevisionThatFailedGetNoTrafficAndKeepTheirPorts(t *testing.T) {
 	w, discovery := canaryWorld(t)
+	w.Cleanup(func() { w.removePods("mesh-ingress") })
 	w.create("prod", strings.Replace(canarySpec("steps: [{weight: 100}]"), "minimal", "default", 1))
 	first := w.ready("prod").Status.ActiveRevision
 	target := w.strict()
+	own := "Service mesh-ingress/meshwright-ingress-" + target.Revision
+	at := slices.IndexFunc(target.RevisionSet, func(o *unstructured.Unstructured) bool { return apply.RefOf(o).String() == own })
+	labels, _, _ := unstructured.NestedStringMap(target.RevisionSet[at].Object, "spec", "selector")
+	if err := w.runPod(w.ctx, "mesh-ingress", "ingress-0", labels); err != nil {
+		t.Fatal(err)
+	}
 	discovery.says(target.Revision, refusing)
 	w.change(makeStrict)
 	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)
-	if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != first {
-		t.Errorf("after the rollback the gateway's Service leads to %q, want %s", got, first)
+	install := w.get("prod")
+	w.eventually("what failed is deleted", func() error {
+		if len(w.events(install.UID, "RevisionPruned")) == 0 {
+			return errors.New("no Event says so")
+		}
+		return nil
+	})
+	if w.own()["Deployment mesh-ingress/meshwright-ingress-"+target.Revision] != nil || w.own()[own] == nil {
+		t.Errorf("the gateway that failed is there, or %s went before its pods", own)
 	}
+	if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != first {
+		t.Errorf("while pods of the revision that failed end, the gateway's Service leads to %q, want %s", got, first)
+	}
+	w.removePods("mesh-ingress")
+	w.eventually("its Service goes after its pods", func() error {
+		if w.own()[own] != nil {
+			return errors.New("it is there")
+		}
+		if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != "" {
+			return fmt.Errorf("the gateway's Service leads to %q alone", got)
+		}
+		return nil
+	})
 }
