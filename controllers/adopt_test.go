@@ -44,7 +44,7 @@ func (w *world) leaveRendered(change func(*unstructured.Unstructured)) *plan.Pla
 func TestAdoptionTakesOverWithoutARestart(t *testing.T) {
 	w := newWorld(t)
 	rendered := w.leaveRendered(func(o *unstructured.Unstructured) { o.SetAnnotations(map[string]string{"team": "platform"}) })
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "")
 	c := w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonObjectConflict)
@@ -125,7 +125,7 @@ func TestAdoptionTakesNothingBeforeAllCanBeTaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.leaveRendered(tc.spoil)
-			w.operate(operatorConfig())
+			w.operate(w.operatorConfig())
 			w.runPods(everything)
 			w.create("prod", "  adoption: {enabled: true}\n")
 			if c := w.condition("prod", v1alpha1.ConditionStalled, tc.reason); !strings.Contains(c.Message, tc.says) {

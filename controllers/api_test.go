@@ -102,12 +102,12 @@ func TestAPIServerRefusesChangesThatWouldBreakAMesh(t *testing.T) {
 
 func TestKubectlGetShowsTheColumns(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	active := w.ready("prod").Status.ActiveRevision
 
-	config := rest.CopyConfig(server.Config)
+	config := rest.CopyConfig(w.server.Config)
 	config.GroupVersion, config.APIPath = &v1alpha1.GroupVersion, "/apis"
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	c, err := rest.RESTClientFor(config)

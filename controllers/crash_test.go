@@ -9,12 +9,12 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -197,12 +197,14 @@ func TestSecondReplicaTakesOver(t *testing.T) {
 	w := newWorld(t)
 	w.runPods(everything)
 	var off atomic.Bool
-	first := operatorConfig()
+	first := w.operatorConfig()
 	first.Wrap(func(rt http.RoundTripper) http.RoundTripper { return cut{rt, &off} })
-	stopFirst := w.operate(first)
+	options := operatorOptions()
+	options.LeaseDuration = 6 * time.Second
+	stopFirst := w.operateWith(first, options)
 	w.eventually("the first leads", w.leads)
 	leader := w.holder()
-	w.operate(rest.CopyConfig(operatorConfig()))
+	w.operateWith(w.operatorConfig(), options)
 	w.create("prod", "  profile: minimal\n")
 	w.ready("prod")
 	if now := w.holder(); now != leader {

@@ -72,7 +72,7 @@ const byWebhook = "  values: {injector: {door: webhook}}\n"
 
 func testClosedDoor(t *testing.T, kind, values string) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	first := ""
 	w.runPods(func(name string) bool { return first == "" || strings.HasSuffix(name, first) })
 	w.create("prod", "  profile: minimal\n"+values)
@@ -102,7 +102,7 @@ func TestAPolicyIsInForceBeforeTheWebhookGoes(t *testing.T) {
 	if err := w.client.Create(w.ctx, shop); err != nil {
 		t.Fatal(err)
 	}
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n"+byWebhook)
 	first := w.ready("prod").Status.ActiveRevision
@@ -140,7 +140,7 @@ func TestAPolicyIsInForceBeforeTheWebhookGoes(t *testing.T) {
 // A root certificate that changes is in the policy soon after.
 func TestThePolicyFollowsTheRootCertificate(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	revision := w.ready("prod").Status.ActiveRevision

@@ -21,7 +21,7 @@ func TestARevisionThatDoesNotComeUpIsRolledBack(t *testing.T) {
 			w := newWorld(t)
 			options := operatorOptions()
 			options.Discovery = &talk{}
-			w.operateWith(operatorConfig(), options)
+			w.operateWith(w.operatorConfig(), options)
 			bad := "none"
 			w.runPods(func(name string) bool { return !strings.HasSuffix(name, bad) })
 			w.Cleanup(func() { w.removePods("mesh-system") })

@@ -18,7 +18,7 @@ import (
 
 func TestDriftIsPutRightAndNamed(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "")
 	install := w.ready("prod")
@@ -125,7 +125,7 @@ func TestEveryKindOfThePlanIsWatched(t *testing.T) {
 
 func TestScaledByHandGoesBackWithoutARestartOfPods(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	install := w.ready("prod")
@@ -151,7 +151,7 @@ func TestScaledByHandGoesBackWithoutARestartOfPods(t *testing.T) {
 
 func TestDeletedInventoryIsMadeUpFor(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	first := w.ready("prod").Status.ActiveRevision

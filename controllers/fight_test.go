@@ -28,7 +28,7 @@ func (w *world) patch(key, manager, patch string) {
 
 func TestAFightEndsInAConditionAndNotInALoop(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "")
 	install := w.ready("prod")
@@ -80,7 +80,7 @@ func TestAFightEndsInAConditionAndNotInALoop(t *testing.T) {
 
 func TestDriftIsOnlyReportedWhereSoAsked(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  drift: Report\n")
 	install := w.ready("prod")

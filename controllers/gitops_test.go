@@ -65,7 +65,7 @@ func TestAMeshInstallThatIsReplacedEndsInTheSameMesh(t *testing.T) {
 
 func TestWhatThePlatformAddsStaysAndIsNoDrift(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "")
 	install := w.ready("prod")

@@ -137,7 +137,7 @@ func TestARemovalThatWaitsGoesOn(t *testing.T) {
 
 func TestAMeshThatIsLeftHasNoOwnerUntilItIsTakenOver(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n  deletion: {policy: Orphan}\n")
 	install := w.ready("prod")

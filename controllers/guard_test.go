@@ -16,7 +16,7 @@ import (
 
 func TestTheOperatorsRightsAreOfNoUseForAnythingElse(t *testing.T) {
 	w := newWorld(t)
-	operator, err := client.New(operatorConfig(), client.Options{Scheme: w.client.Scheme()})
+	operator, err := client.New(w.operatorConfig(), client.Options{Scheme: w.client.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (w *world) specOf(lines string) v1alpha1.MeshInstallSpec {
 
 func TestMistakesStallWithFieldAndFixAndMend(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	cases := map[string]struct {
 		spoil, mend func(*v1alpha1.MeshInstallSpec)
@@ -86,7 +86,7 @@ func TestMistakesStallWithFieldAndFixAndMend(t *testing.T) {
 
 func TestAnotherNamespaceStallsWithWhatAnAdministratorApplies(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.create("prod", "  profile: minimal\n  namespace: mesh-two\n")
 	c := w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonNamespaceNotPrepared)
 	for _, part := range []string{`spec.namespace: the operator has no rights in namespace "mesh-two"`, "--mesh-namespaces", "name: mesh-two", "name: meshwright-discovery"} {
@@ -116,7 +116,7 @@ func TestObjectOfSomebodyElseIsNotTaken(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = w.client.Delete(w.ctx, theirs) })
 	w.runPods(everything)
-	stop := w.operate(operatorConfig())
+	stop := w.operate(w.operatorConfig())
 	w.create("prod", "")
 	c := w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonObjectConflict)
 	if want := "Service mesh-ingress/meshwright-ingress exists and belongs to somebody else"; !strings.Contains(c.Message, want) {

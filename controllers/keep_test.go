@@ -51,7 +51,7 @@ func (w *world) whole(revision string) {
 
 func TestTheMeshThatServesIsRepairedWhileTheSpecCannotBeMet(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	cases := map[string]struct {
@@ -96,7 +96,7 @@ func TestTheMeshThatServesIsRepairedWhileTheSpecCannotBeMet(t *testing.T) {
 
 func TestStatusSaysBothThatTheSpecIsWrongAndThatTheMeshIsDown(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	off := false
 	w.runPods(func(string) bool { return !off })
 	w.create("prod", "  profile: minimal\n")

@@ -32,10 +32,11 @@ func TestHealthAndMetricsAreServed(t *testing.T) {
 	w := newWorld(t)
 	options := operatorOptions()
 	options.HealthAddress, options.MetricsAddress = freeport.Address(t), freeport.Address(t)
-	w.operateWith(operatorConfig(), options)
+	w.operateWith(w.operatorConfig(), options)
 	w.runPods(everything)
-	w.create("prod", "  profile: minimal\n")
-	active := w.ready("prod").Status.ActiveRevision
+	// Metrics are the process's, and other tests run in it that have a mesh prod.
+	w.create("measured", "  profile: minimal\n")
+	active := w.ready("measured").Status.ActiveRevision
 
 	for _, path := range []string{"/healthz", "/readyz"} {
 		if _, err := fetch(w.ctx, "http://"+options.HealthAddress+path); err != nil {
@@ -44,8 +45,8 @@ func TestHealthAndMetricsAreServed(t *testing.T) {
 	}
 	// The last status is counted a moment after it is written.
 	wanted := []string{
-		`meshinstall_info{name="prod",profile="minimal",revision="` + active + `",version="v0.1.0"} 1`,
-		`meshinstall_condition{name="prod",status="True",type="Ready"} 1`,
+		`meshinstall_info{name="measured",profile="minimal",revision="` + active + `",version="v0.1.0"} 1`,
+		`meshinstall_condition{name="measured",status="True",type="Ready"} 1`,
 		"meshinstall_apply_duration_seconds_count", "meshinstall_render_duration_seconds_count",
 	}
 	w.eventually("the metrics speak of it", func() error {
@@ -60,10 +61,10 @@ func TestHealthAndMetricsAreServed(t *testing.T) {
 		}
 		return nil
 	})
-	w.remove("prod")
+	w.remove("measured")
 	w.eventually("the metrics forget it", func() error {
 		body, err := fetch(w.ctx, "http://"+options.MetricsAddress+"/metrics")
-		if err == nil && strings.Contains(body, `name="prod"`) {
+		if err == nil && strings.Contains(body, `name="measured"`) {
 			err = fmt.Errorf("they speak of it still")
 		}
 		return err

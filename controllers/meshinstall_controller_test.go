@@ -40,7 +40,7 @@ func (w *world) ownKeys() []string { return slices.Sorted(maps.Keys(w.own())) }
 
 func TestMeshInstallComesUpAndSaysSo(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: demo\n")
 	install := w.ready("prod")
@@ -81,7 +81,7 @@ func TestMeshInstallComesUpAndSaysSo(t *testing.T) {
 
 func TestGatewaysLoadBalancerAddressIsInTheStatus(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "")
 	install := w.ready("prod")
@@ -95,7 +95,7 @@ func TestGatewaysLoadBalancerAddressIsInTheStatus(t *testing.T) {
 
 func TestNothingPointsAtARevisionBeforeItIsReady(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.create("prod", "  profile: minimal\n")
 	w.condition("prod", v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing)
 	w.eventually("the Deployments are there", func() error {
@@ -116,7 +116,7 @@ func TestNothingPointsAtARevisionBeforeItIsReady(t *testing.T) {
 
 func TestNothingIsWrittenAtRest(t *testing.T) {
 	w := newWorld(t)
-	stop := w.operate(operatorConfig())
+	stop := w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: demo\n")
 	w.ready("prod")
@@ -134,7 +134,7 @@ func TestNothingIsWrittenAtRest(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.eventually("the new operator leads", w.leads)
 	time.Sleep(5 * time.Second)
 	if writes := w.operatorWrites()[before:]; len(writes) > 0 {
@@ -162,7 +162,7 @@ func (w *world) leads() error {
 
 func TestConfigurationChangeReplacesTheRevisionInOrder(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	first := w.ready("prod").Status.ActiveRevision
@@ -214,7 +214,7 @@ func (w *world) leadsTo(namespace, service string) string {
 
 func TestOldRevisionServesUntilTheNewOneIsReadyAndGoesBackUnharmed(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	first := ""
 	w.runPods(func(name string) bool {
 		return first == "" || strings.HasSuffix(name, first)
@@ -258,7 +258,7 @@ func TestOldRevisionServesUntilTheNewOneIsReadyAndGoesBackUnharmed(t *testing.T)
 
 func TestLostPodsDegradeTheMesh(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	off := false
 	w.runPods(func(string) bool { return !off })
 	w.create("prod", "  profile: minimal\n")

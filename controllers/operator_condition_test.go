@@ -90,7 +90,7 @@ func TestOLMIsToldNotToUpdateTheOperatorDuringACanary(t *testing.T) {
 	w.installOLM()
 	options := operatorOptions()
 	options.Discovery, options.OperatorCondition = &talk{}, "from-olm"
-	w.operateWith(operatorConfig(), options)
+	w.operateWith(w.operatorConfig(), options)
 	w.runPods(everything)
 	w.runDiscovery()
 	w.namespace("dev", map[string]string{"tier": "dev"})

@@ -17,7 +17,7 @@ import (
 // An operator that is older than the mesh that serves finds such a record.
 func TestOlderVersionNeedsLeave(t *testing.T) {
 	w := newWorld(t)
-	stop := w.operate(operatorConfig())
+	stop := w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	active := w.ready("prod").Status.ActiveRevision
@@ -37,7 +37,7 @@ func TestOlderVersionNeedsLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := w.ownKeys()
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	c := w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonPathRefused)
 	if want := "spec.version: v0.1.0 is older than v0.9.0, which serves; to go back set spec.update.allow.downgrade"; c.Message != want {
 		t.Errorf("message is %q, want %q", c.Message, want)

@@ -44,7 +44,7 @@ func (w *world) writesSince(n int) map[string]bool {
 func TestPlanOfANewMeshWritesNothingElse(t *testing.T) {
 	w := newWorld(t)
 	before := len(w.operatorWrites())
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n  mode: Plan\n")
 	status, text := w.planned(v1alpha1.ReasonPlanned)
@@ -80,11 +80,11 @@ func TestPlanOfANewMeshWritesNothingElse(t *testing.T) {
 
 func TestPlanOfAChangeShowsItAndComesTrue(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	// What `meshwright diff` does.
-	planned, err := Preview(w.ctx, server.Config, nil, w.ready("prod"), nil)
+	planned, err := Preview(w.ctx, w.server.Config, nil, w.ready("prod"), nil)
 	if n := apply.Count(planned); err != nil || n.Create+n.Update+n.Delete != 0 || n.Unchanged < 7 {
 		t.Errorf("error is %v, and the mesh as it is would change: %+v", err, n)
 	}
@@ -128,7 +128,7 @@ func TestPlanOfAChangeShowsItAndComesTrue(t *testing.T) {
 
 func TestPausedWritesNothingUntilItGoesOn(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	first := w.ready("prod").Status.ActiveRevision

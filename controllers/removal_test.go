@@ -81,7 +81,7 @@ func (w *world) pod(install string) *corev1.Pod {
 
 func TestRemovalLeavesNothingOfOurs(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: demo\n")
 	w.ready("prod")
@@ -162,7 +162,7 @@ func TestRemovalNeverHangsOnWhatCannotBeDeleted(t *testing.T) {
 
 func TestRemovalDoesNotWaitForANamespaceThatIsGone(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	install := w.ready("prod")
@@ -198,7 +198,7 @@ func TestRemovalDoesNotWaitForANamespaceThatIsGone(t *testing.T) {
 
 func TestRemovalOfAMeshInstallThatNeverGotTheClusterTouchesNothing(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	w.ready("prod")
@@ -219,7 +219,7 @@ func TestRemovalOfAMeshInstallThatNeverGotTheClusterTouchesNothing(t *testing.T)
 
 func TestNextMeshInstallGetsTheClusterWhenTheFirstGoes(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("a", "  profile: minimal\n")
 	w.ready("a")

@@ -23,7 +23,7 @@ func canaryWorld(t *testing.T) (*world, *talk) {
 	discovery := &talk{}
 	options := operatorOptions()
 	options.Discovery = discovery
-	w.operateWith(operatorConfig(), options)
+	w.operateWith(w.operatorConfig(), options)
 	w.runPods(everything)
 	w.runDiscovery()
 	w.namespace("dev", map[string]string{"tier": "dev"})

@@ -59,7 +59,7 @@ func (w *world) runDiscovery(namespaces ...string) {
 			for _, namespace := range append(namespaces, "mesh-system") {
 				w.tickDiscovery(ctx, namespace)
 			}
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(poll)
 		}
 	}()
 	w.Cleanup(func() {

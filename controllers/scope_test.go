@@ -33,7 +33,7 @@ func sharedWorld(t *testing.T) *world {
 	options := operatorOptions()
 	options.MeshNamespaces = []string{"mesh-system", "mesh-blue", "mesh-red"}
 	options.Discovery = &talk{}
-	w.operateWith(operatorConfig(), options)
+	w.operateWith(w.operatorConfig(), options)
 	w.runPods(everything)
 	w.runDiscovery("mesh-blue", "mesh-red")
 	for _, team := range []string{"blue", "red"} {

@@ -66,7 +66,7 @@ func (w *world) plainPod(namespace, name, owner string, change func(*corev1.Pod)
 
 func TestUnmeshedWorkloadsAreNamedAndRestarted(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n  update:\n    dataPlane: {migrate: Automatic, exclude: {matchLabels: {migrate: never}}}\n")
 	active := w.ready("prod").Status.ActiveRevision
@@ -172,7 +172,7 @@ func (w *world) podOf(namespace, name string) *corev1.Pod {
 // API server does by the policy of the mesh.
 func TestUnmeshedIsWhatADoorWouldTake(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n")
 	active := w.ready("prod").Status.ActiveRevision

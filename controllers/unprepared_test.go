@@ -17,7 +17,7 @@ func TestOperatorWithoutNamespacesSaysWhatToApply(t *testing.T) {
 	w := newWorld(t)
 	options := operatorOptions()
 	options.MeshNamespaces, options.GatewayNamespaces = nil, nil
-	stop := w.operateWith(operatorConfig(), options)
+	stop := w.operateWith(w.operatorConfig(), options)
 	w.create("prod", "  namespace: mesh-three\n  profile: minimal\n")
 	message := w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonNamespaceNotPrepared).Message
 	_, manifest, _ := strings.Cut(message, "\n")
@@ -42,7 +42,7 @@ func TestOperatorWithoutNamespacesSaysWhatToApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	options.MeshNamespaces = []string{"mesh-three"}
-	w.operateWith(operatorConfig(), options)
+	w.operateWith(w.operatorConfig(), options)
 	w.runPods(everything)
 	w.ready("prod")
 }

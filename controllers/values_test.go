@@ -26,7 +26,7 @@ func (w *world) touch(name string) {
 
 func TestValuesComeFromAConfigMapAndChangeWithIt(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	w.create("prod", "  profile: minimal\n  valuesFrom: [{kind: ConfigMap, name: tuning}]\n")
 	c := w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonValuesNotFound)
@@ -70,7 +70,7 @@ func TestValuesComeFromAConfigMapAndChangeWithIt(t *testing.T) {
 
 func TestASecretIsReadOnceAnAdministratorLetsIt(t *testing.T) {
 	w := newWorld(t)
-	w.operate(operatorConfig())
+	w.operate(w.operatorConfig())
 	w.runPods(everything)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "mesh-system", Name: "tuning"}, Data: map[string][]byte{"values.yaml": []byte("proxy: {logLevel: info}")}}
 	if err := w.client.Create(w.ctx, secret); err != nil {

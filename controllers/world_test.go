@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -44,17 +42,13 @@ const operatorUser = "system:serviceaccount:" + operatorNamespace + ":meshwright
 // impersonating user.
 const operatorAgent = "operator-under-test"
 
-var server *apiserver.Server
-
-func TestMain(m *testing.M) {
-	ctrl.SetLogger(logr.Discard())
-	os.Exit(apiserver.Main(m, &server, apiserver.WithAudit(), apiserver.WithCRDs("../charts/operator/crds")))
-}
+// poll is how often a test looks again.
+const poll = 50 * time.Millisecond
 
 // watching is the administrator's client in the form that interceptors take.
 func (w *world) watching() client.WithWatch {
 	w.Helper()
-	c, err := client.NewWithWatch(unlimited(), client.Options{Scheme: w.client.Scheme()})
+	c, err := client.NewWithWatch(w.unlimited(), client.Options{Scheme: w.client.Scheme()})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -64,6 +58,7 @@ func (w *world) watching() client.WithWatch {
 // world is the cluster as the administrator sees it.
 type world struct {
 	*testing.T
+	server *apiserver.Server
 	client client.Client
 	ctx    context.Context
 	passed time.Duration // how far the clock of reconcilers is ahead
@@ -73,18 +68,21 @@ type world struct {
 func (w *world) now() time.Time { return time.Now().Add(w.passed) }
 
 // newWorld has the operator's chart installed, but no operator running. When
-// the test ends, MeshInstalls are removed by an operator.
+// the test ends, MeshInstalls are removed by an operator. The test runs in
+// parallel with others, each in a world of its own.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
+	w := &world{T: t, server: takeServer(t), ctx: context.Background()}
 	s := runtime.NewScheme()
 	if err := errors.Join(scheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(unlimited(), client.Options{Scheme: s})
+	c, err := client.New(w.unlimited(), client.Options{Scheme: s})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, client: c, ctx: context.Background()}
+	w.client = c
 	t.Cleanup(w.sweep)
 	objects, err := plan.Operator(operatorNamespace, map[string]any{})
 	if err != nil {
@@ -102,15 +100,15 @@ func newWorld(t *testing.T) *world {
 }
 
 // unlimited connects as the administrator, without a limit of requests.
-func unlimited() *rest.Config {
-	config := rest.CopyConfig(server.Config)
+func (w *world) unlimited() *rest.Config {
+	config := rest.CopyConfig(w.server.Config)
 	config.QPS = -1
 	return config
 }
 
 // operatorConfig connects with the operator's rights.
-func operatorConfig() *rest.Config {
-	config := rest.CopyConfig(server.Config)
+func (w *world) operatorConfig() *rest.Config {
+	config := rest.CopyConfig(w.server.Config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: operatorUser, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace, "system:authenticated"}}
 	config.UserAgent = operatorAgent
 	config.QPS, config.Burst = 200, 200
@@ -120,7 +118,7 @@ func operatorConfig() *rest.Config {
 func operatorOptions() Options {
 	return Options{
 		Namespace: operatorNamespace, MeshNamespaces: []string{"mesh-system"}, GatewayNamespaces: []string{"mesh-ingress", "mesh-egress"},
-		MetricsAddress: "0", HealthAddress: "0", LeaseDuration: 3 * time.Second,
+		MetricsAddress: "0", HealthAddress: "0", LeaseDuration: 15 * time.Second,
 	}
 }
 
@@ -163,7 +161,7 @@ func (w *world) runPods(filter func(name string) bool) {
 		defer close(done)
 		for ctx.Err() == nil {
 			w.tick(ctx, filter)
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(poll)
 		}
 	}()
 	w.Cleanup(func() { cancel(); <-done })
@@ -274,7 +272,7 @@ func (w *world) reconciler(c client.Client) *Reconciler {
 	return &Reconciler{
 		Clients: apply.Clients{Writer: c, Live: c, Cached: c}, Events: &events.FakeRecorder{}, Now: w.now,
 		OperatorNamespace: operatorNamespace, MeshNamespaces: operatorOptions().MeshNamespaces, GatewayNamespaces: operatorOptions().GatewayNamespaces,
-		memory: apply.NewMemory(w.now), Server: discovery.NewDiscoveryClientForConfigOrDie(server.Config),
+		memory: apply.NewMemory(w.now), Server: discovery.NewDiscoveryClientForConfigOrDie(w.server.Config),
 		AdmissionPolicies: true, Roots: c, Discovery: &talk{},
 	}
 }
@@ -340,7 +338,7 @@ func (w *world) get(name string) *v1alpha1.MeshInstall {
 func (w *world) eventually(what string, check func() error) {
 	w.Helper()
 	var err error
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(poll) {
 		if err = check(); err == nil {
 			return
 		}
@@ -417,7 +415,7 @@ func (w *world) events(uid types.UID, reason string) []string {
 func (w *world) operatorWrites() []apiserver.Write {
 	w.Helper()
 	var out []apiserver.Write
-	for _, write := range server.Writes(w) {
+	for _, write := range w.server.Writes(w) {
 		if write.UserAgent == operatorAgent && write.Namespace != operatorNamespace {
 			out = append(out, write)
 		}
