@@ -56,6 +56,7 @@ func (r *Reconciler) planning() []step {
 		{"permit", r.permit},
 		{"observe", r.observe},
 		{"path", r.path},
+		{"foresee", r.foresee},
 		{"trust", r.trust},
 		{"preview", r.preview},
 		{"publish", r.publish},
@@ -108,19 +109,35 @@ func Preview(ctx context.Context, config *rest.Config, image func(string) string
 		return nil, fmt.Errorf("read MeshInstall %s: %w", install.Name, err)
 	}
 	s := &scope{install: install, applier: r.applierFor(install), values: values}
-	steps := []step{{"values", r.values}, {"render", r.render}, {"claim", r.claim}, {"observe", r.observe}, {"path", r.path}, {"trust", r.trust}, {"preview", r.preview}}
+	steps := []step{{"values", r.values}, {"render", r.render}, {"claim", r.claim}, {"observe", r.observe}, {"path", r.path}, {"foresee", r.foresee}, {"trust", r.trust}, {"preview", r.preview}}
 	err = classify(run(ctx, steps, s))
 	return s.planned, err
 }
 
-// preview works out what would change until the target serves and the former
-// revision is gone.
+// foresee works out which former revisions would be kept whole. What is stored
+// stays as it is: nothing ends in this mode.
+func (r *Reconciler) foresee(ctx context.Context, s *scope) error {
+	update, err := plan.UpdateOf(s.install.Spec)
+	if err != nil {
+		return err
+	}
+	s.update = update
+	end := *s
+	end.inventory = s.inventory.Clone()
+	err = r.retain(ctx, &end)
+	s.retained, s.wake = end.retained, end.wake
+	return err
+}
+
+// preview works out what would change until the target serves, and the former
+// revision is gone or kept.
 func (r *Reconciler) preview(ctx context.Context, s *scope) error {
 	end := *s
 	end.inventory, end.active = s.inventory.Clone(), s.target
 	end.inventory.Retired = slices.DeleteFunc(end.inventory.Retired, func(name string) bool { return name == s.target.Revision })
 	if former := s.inventory.Active; former != "" && former != s.target.Revision {
 		end.inventory.Retired = append(end.inventory.Retired, former)
+		end.keepWhole(s.active, r.Now())
 	}
 	planned, err := s.applier.Preview(ctx, s.inventory, end.desired())
 	s.planned = planned

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
@@ -123,6 +124,37 @@ func TestPlanOfAChangeShowsItAndComesTrue(t *testing.T) {
 	status, text = w.planned(v1alpha1.ReasonReady)
 	if status.Create+status.Update+status.Delete != 0 || status.Unchanged == 0 || text != "" {
 		t.Errorf("there is something left to do, %+v:\n%s", status, text)
+	}
+}
+
+func TestPlanKeepsARevisionThatIsRetained(t *testing.T) {
+	w := newWorld(t)
+	w.operate(w.operatorConfig())
+	w.runPods(everything)
+	w.create("prod", "  profile: minimal\n  update: {retainOld: 1h}\n")
+	w.ready("prod")
+	change := func(mode v1alpha1.Mode, level string) {
+		t.Helper()
+		w.change(func(s *v1alpha1.MeshInstallSpec) {
+			s.Mode, s.Values = mode, rawValues("proxy: {logLevel: "+level+"}")
+		})
+	}
+	// Beside what serves, then beside what is kept from before as well.
+	for _, level := range []string{"info", "debug"} {
+		change(v1alpha1.ModePlan, level)
+		if status, text := w.planned(v1alpha1.ReasonPlanned); status.Delete != 0 || status.Create < 5 {
+			t.Errorf("the plan for log level %s is %+v:\n%s", level, status, text)
+		}
+		change(v1alpha1.ModeApply, level)
+		w.ready("prod")
+	}
+	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Mode = v1alpha1.ModePlan })
+	if status, text := w.planned(v1alpha1.ReasonReady); text != "" || status.Delete != 0 {
+		t.Errorf("there is something left to do, %+v:\n%s", status, text)
+	}
+	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Update.RetainOld = &metav1.Duration{} })
+	if status, _ := w.planned(v1alpha1.ReasonPlanned); status.Delete < 8 || status.Create != 0 {
+		t.Errorf("with nothing retained any more the plan is %+v", status)
 	}
 }
 
