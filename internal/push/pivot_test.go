@@ -109,8 +109,6 @@ var redundant = map[pair]string{
 	{"Listener", "EndpointSlice"}:                  "the slice gives rise to the name",
 	{"Listener", "SlicesOfAddress"}:                "the slice gives rise to the name",
 	{"Listener", "SlicesOfService"}:                "read beside SlicesOfAddress",
-	{"Listener", "Node"}:                           "the place of an endpoint does not matter to a listener",
-	{"AllMutual", "Node"}:                          "the place of an endpoint does not matter to its TLS",
 }
 
 // aim picks an object that a computation has read of which a kind of read was

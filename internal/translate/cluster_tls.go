@@ -45,19 +45,16 @@ func setTLS(r mesh.Reader, c *clusterv3.Cluster, t target) {
 		if !t.port.Protocol.IsHTTP() && t.service.Headless || view.AllMutual(r, t.service, t.port) {
 			c.TransportSocket = mutualTLS(r, t, nil)
 		}
+	case len(view.IdentitiesOf(r, t.service)) == 0:
+		// No endpoint has the mesh's TLS. The first pod that has brings an
+		// identity, and changes the cluster by that anyway.
 	default:
-		c.TransportSocketMatches = []*clusterv3.Cluster_TransportSocketMatch{
-			{
-				Name:            "tlsMode-istio",
-				Match:           &structpb.Struct{Fields: map[string]*structpb.Value{tlsModeKey: structpb.NewStringValue(tlsModeIstio)}},
-				TransportSocket: mutualTLS(r, t, nil),
-			},
-			{
-				Name:            "tlsMode-disabled",
-				Match:           &structpb.Struct{},
-				TransportSocket: envoy.Plain(),
-			},
-		}
+		// What does not match is plaintext: Envoy's default.
+		c.TransportSocketMatches = []*clusterv3.Cluster_TransportSocketMatch{{
+			Name:            "tlsMode-istio",
+			Match:           &structpb.Struct{Fields: map[string]*structpb.Value{tlsModeKey: structpb.NewStringValue(tlsModeIstio)}},
+			TransportSocket: mutualTLS(r, t, nil),
+		}}
 	}
 }
 

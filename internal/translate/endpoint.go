@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,39 +33,36 @@ func endpoints(r mesh.Reader, name string) resource.Built {
 	}
 	found := view.Endpoints(r, t.service, t.port, labels)
 	out := &endpointv3.ClusterLoadAssignment{ClusterName: name}
-	for _, group := range byLocality(found) {
-		out.Endpoints = append(out.Endpoints, localityEndpoints(view.Config(r).ClusterID, group))
-	}
+	cluster := view.Config(r).ClusterID
 	// Priorities without outlier detection would never fail over (Istio's rule).
-	// Then the client's place does not matter either.
-	if t.traffic.Outlier != nil && len(out.Endpoints) > 1 {
+	// Then it does not matter where anybody is, and it is neither asked nor told.
+	if t.traffic.Outlier == nil {
+		if len(found) > 0 {
+			out.Endpoints = []*endpointv3.LocalityLbEndpoints{{LbEndpoints: lbEndpoints(cluster, found)}}
+		}
+		return resource.Built{Msg: out}
+	}
+	groups := map[view.Locality][]view.Endpoint{}
+	for _, e := range found {
+		at := e.Locality(r)
+		groups[at] = append(groups[at], e)
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(groups), func(a, b view.Locality) int { return strings.Compare(a.String(), b.String()) }) {
+		out.Endpoints = append(out.Endpoints, &endpointv3.LocalityLbEndpoints{
+			Locality:            &corev3.Locality{Region: at.Region, Zone: at.Zone, SubZone: at.Subzone},
+			LbEndpoints:         lbEndpoints(cluster, groups[at]),
+			LoadBalancingWeight: envoy.UInt32(uint32(len(groups[at]))),
+		})
+	}
+	if len(out.Endpoints) > 1 {
 		prioritise(view.ProxyLocality(r), out.Endpoints)
 	}
 	return resource.Built{Msg: out}
 }
 
-// byLocality groups endpoints by place, places and members in order.
-func byLocality(list []view.Endpoint) [][]view.Endpoint {
-	slices.SortStableFunc(list, func(a, b view.Endpoint) int {
-		return strings.Compare(a.Locality.String(), b.Locality.String())
-	})
-	var out [][]view.Endpoint
-	for i, e := range list {
-		if i == 0 || e.Locality != list[i-1].Locality {
-			out = append(out, nil)
-		}
-		out[len(out)-1] = append(out[len(out)-1], e)
-	}
-	return out
-}
-
-func localityEndpoints(cluster string, group []view.Endpoint) *endpointv3.LocalityLbEndpoints {
-	at := group[0].Locality
-	out := &endpointv3.LocalityLbEndpoints{
-		Locality:            &corev3.Locality{Region: at.Region, Zone: at.Zone, SubZone: at.Subzone},
-		LoadBalancingWeight: envoy.UInt32(uint32(len(group))),
-	}
-	for _, e := range group {
+func lbEndpoints(cluster string, list []view.Endpoint) []*endpointv3.LbEndpoint {
+	out := make([]*endpointv3.LbEndpoint, 0, len(list))
+	for _, e := range list {
 		lb := &endpointv3.LbEndpoint{
 			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: envoy.Address(e.Address, e.Port)}},
 			Metadata:       endpointMetadata(cluster, e),
@@ -72,7 +70,7 @@ func localityEndpoints(cluster string, group []view.Endpoint) *endpointv3.Locali
 		if e.Draining {
 			lb.HealthStatus = corev3.HealthStatus_DRAINING
 		}
-		out.LbEndpoints = append(out.LbEndpoints, lb)
+		out = append(out, lb)
 	}
 	return out
 }

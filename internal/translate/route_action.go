@@ -169,7 +169,7 @@ func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
 		RetryOn:    defaultRetryOn,
 		NumRetries: envoy.UInt32(2),
 		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
-			Name: "envoy.retry_host_predicates.previous_hosts",
+			Name: "previous_hosts", // Envoy goes by the type
 			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
 				TypedConfig: envoy.Any(&previoushostsv3.PreviousHostsPredicate{}),
 			},

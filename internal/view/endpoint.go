@@ -14,15 +14,24 @@ import (
 type Endpoint struct {
 	Address  string
 	Port     int32
-	Locality Locality
 	Draining bool
 	// Mutual: the pod accepts the mesh's TLS on this port.
 	Mutual bool
 	// Workload is nil for addresses that are no pod's.
 	Workload *mesh.Workload
+	// zone is what the slice says, for addresses without a node that is known.
+	zone string
 }
 
-// Endpoints joins the slices of a service with its pods and their nodes. labels
+// Locality is where the endpoint's node stands.
+func (e Endpoint) Locality(l mesh.Lookup) Locality {
+	if e.Workload == nil {
+		return localityOf(l, "", e.zone)
+	}
+	return localityOf(l, e.Workload.Node, e.zone)
+}
+
+// Endpoints joins the slices of a service with its pods. labels
 // limits them to pods that have these; nil does not. They are sorted by address
 // and port; a pod that has two families is taken by its IPv4 address. Those that
 // are leaving count as staying where no other is left.
@@ -86,15 +95,13 @@ func join(l mesh.Lookup, e *mesh.Endpoint, port int32) (Endpoint, bool) {
 	if len(e.Addresses) == 0 || (!e.Ready && !e.Draining) {
 		return Endpoint{}, false
 	}
-	out := Endpoint{Address: e.Addresses[0], Port: port, Draining: !e.Ready}
-	node := ""
+	out := Endpoint{Address: e.Addresses[0], Port: port, Draining: !e.Ready, zone: e.Zone}
 	if e.Workload != (mesh.Key{}) {
 		if w, ok := l.Get(e.Workload).(*mesh.Workload); ok {
-			out.Workload, node = w, w.Node
+			out.Workload = w
 			out.Mutual = mutual(l, w, port)
 		}
 	}
-	out.Locality = localityOf(l, node, e.Zone)
 	return out, true
 }
 

@@ -33,7 +33,8 @@ const (
 type Resource struct {
 	Name string
 	// Version is the hash of the message's bytes: equal bytes, equal version,
-	// on every replica of one build.
+	// on every replica of one build. It is only compared with others of the same
+	// name; proxies repeat all of them when they come back, so it is short.
 	Version string
 	// fields are the encoded fields of discovery.v3.Resource, without aliases.
 	fields []byte
@@ -47,7 +48,7 @@ func Encode(t resource.TypeURL, name string, msg proto.Message) (*Resource, erro
 		return nil, fmt.Errorf("marshal %s %s: %w", t, name, err)
 	}
 	sum := sha256.Sum256(body)
-	r := &Resource{Name: name, Version: base64.RawURLEncoding.EncodeToString(sum[:12])}
+	r := &Resource{Name: name, Version: base64.RawURLEncoding.EncodeToString(sum[:9])}
 	any := protowire.SizeTag(anyType) + protowire.SizeBytes(len(t)) + protowire.SizeTag(anyValue) + protowire.SizeBytes(len(body))
 	size := any + len(name) + len(r.Version) + 4*protowire.SizeTag(resourceAny) + 3*protowire.SizeVarint(uint64(any))
 	b := make([]byte, 0, size)
