@@ -17,6 +17,7 @@ const (
 	KindGateway            Kind = "Gateway"
 	KindPeerAuthentication Kind = "PeerAuthentication"
 	KindCredential         Kind = "Credential"
+	KindSidecar            Kind = "Sidecar"
 	KindConfig             Kind = "Config"
 )
 
@@ -32,6 +33,13 @@ type Key struct {
 // String is Kind/namespace/name, for logs and goldens.
 func (k Key) String() string {
 	return string(k.Kind) + "/" + k.Namespace + "/" + k.Name
+}
+
+// ParseKey is the way back from String.
+func ParseKey(text string) Key {
+	kind, rest, _ := strings.Cut(text, "/")
+	namespace, name, _ := strings.Cut(rest, "/")
+	return Key{Kind: Kind(kind), Namespace: namespace, Name: name}
 }
 
 // Compare orders keys by kind, namespace and name.

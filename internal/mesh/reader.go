@@ -32,8 +32,8 @@ type Lookup interface {
 // only where the kind of fact has an argument.
 type Fact struct {
 	Kind FactKind
-	// Arg is the label key of FactLabel and the number of FactPort and
-	// FactTarget, else "".
+	// Arg is the label key of FactLabel, the number of FactPort and FactTarget,
+	// and the key of FactHolds, else "".
 	Arg string
 }
 
@@ -60,6 +60,15 @@ const (
 	FactTarget FactKind = "target"
 	// FactServiceAccount is the ServiceAccount that the proxy proved.
 	FactServiceAccount FactKind = "serviceAccount"
+	// FactScope is the name of the Scope that limits what the proxy holds, "" for
+	// none. No resource asks for it: what is out of scope is not built otherwise,
+	// it is not sent.
+	FactScope FactKind = "scope"
+	// FactHolds is "yes" where the stored key Arg is in the proxy's scope. It is
+	// asked only where a resource of two keys must choose.
+	FactHolds FactKind = "holds"
+	// FactOutbound is the OutboundPolicy of the proxy's Sidecar, "" if none has one.
+	FactOutbound FactKind = "outbound"
 )
 
 // Values of FactType.

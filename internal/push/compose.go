@@ -246,10 +246,11 @@ func (c *composer) outerStands(k *kind, name string) bool {
 	return c.leaf(k.within, outer).version() != ""
 }
 
-// leaf is what the stream's class has for a name now.
+// leaf is what the stream's class has for a name now, nil if that is out of its
+// scope.
 func (c *composer) leaf(k *kind, name string) *leaf {
 	cl, class := k.cells[name], c.stream.subs[k.rank].class
-	if cl == nil || class == nil {
+	if cl == nil || class == nil || !c.stream.admits(k, c.engine.target(cl)) {
 		return nil
 	}
 	return class.leaf(cl.slot)

@@ -69,6 +69,7 @@ type Engine struct {
 	entries map[mesh.Key]*entry
 	derived map[mesh.Key]*derived
 	streams []*stream
+	scopes  map[string]*scope
 	waiters map[mesh.Key][]chan<- struct{}
 	leaves  int
 	// barriers wait for proxies; see Acknowledged.
@@ -89,8 +90,10 @@ type Engine struct {
 	changed     []*class
 	problems    map[mesh.Key]*mesh.Problems
 	// moved are streams whose facts changed; queued those to compose for.
-	moved  []*stream
-	queued []*stream
+	moved []*stream
+	// respawned are the keys that give rise to other names.
+	respawned []mesh.Key
+	queued    []*stream
 }
 
 // New returns an engine that does nothing before Run.
@@ -101,7 +104,7 @@ func New(c Config) *Engine {
 		metrics: newMetrics(c.Registry), clock: time.Now,
 		ready: make(chan struct{}), stopped: make(chan struct{}), notify: make(chan struct{}, 1),
 		ranks: map[mesh.Kind]int{}, byURL: map[resource.TypeURL]*kind{}, spawners: map[mesh.Kind][]*kind{},
-		entries: map[mesh.Key]*entry{}, derived: map[mesh.Key]*derived{},
+		scopes: map[string]*scope{}, entries: map[mesh.Key]*entry{}, derived: map[mesh.Key]*derived{},
 		waiters: map[mesh.Key][]chan<- struct{}{}, problems: map[mesh.Key]*mesh.Problems{},
 		dirtyDerived: make([][]*derived, len(c.Derivations)),
 	}

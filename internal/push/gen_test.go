@@ -41,6 +41,8 @@ func genKeys() (out []mesh.Key) {
 	add(mesh.KindDestinationRule, genNamespaces, genNames)
 	add(mesh.KindGateway, []string{"a", genRoot}, []string{"g", "h"})
 	add(mesh.KindPeerAuthentication, genNamespaces, genNames)
+	add(mesh.KindSidecar, []string{"a"}, genNames)
+	add(mesh.KindSidecar, []string{genRoot}, []string{"x"})
 	add(mesh.KindCredential, []string{genRoot, "a"}, []string{"cert"})
 	return append(out, mesh.ConfigKey)
 }
@@ -123,6 +125,8 @@ func (g gen) value(k mesh.Key) mesh.Value {
 		return p
 	case mesh.KindCredential:
 		return &mesh.Credential{Namespace: k.Namespace, Name: k.Name, Cert: []byte(one(g, "c1", "c2", "")), Key: []byte("k")}
+	case mesh.KindSidecar:
+		return g.sidecar(k)
 	case mesh.KindConfig:
 		return &mesh.Config{
 			TrustDomain: one(g, genDomain, genDomain, "other"), ClusterID: one(g, "c", "d"), ClusterDomain: one(g, genDomain, genDomain, genDomain, "other.local"), RootNamespace: one(g, genRoot, genRoot, "a"),
@@ -279,6 +283,20 @@ func (g gen) gateway(k mesh.Key) mesh.Value {
 			TLS: &mesh.ServerTLS{Mode: mesh.ServerSimple, Credential: one(g, "cert", "cert", "missing")},
 		})
 	}
+	return out
+}
+
+func (g gen) sidecar(k mesh.Key) mesh.Value {
+	out := &mesh.Sidecar{Meta: g.meta(k), Selector: g.selector(), Outbound: one(g, "", "", mesh.OutboundAllowAny, mesh.OutboundRegistryOnly)}
+	out.Egress = one(g, nil,
+		[]mesh.Egress{{Namespace: "*", Host: "*"}},
+		[]mesh.Egress{{Namespace: ".", Host: "*"}},
+		[]mesh.Egress{{Namespace: "*", Host: "*", Exclude: true}},
+		[]mesh.Egress{{Namespace: "a", Host: genHost(g)}, {Namespace: "b", Host: genHost(g)}},
+		[]mesh.Egress{{Namespace: "*", Host: genHost(g)}, {Namespace: ".", Host: "*.example.com"}},
+		[]mesh.Egress{{Namespace: "*", Host: "*." + one(g, "a", "b") + ".svc." + genDomain}},
+		[]mesh.Egress{{Namespace: "*", Host: "*"}, {Namespace: one(g, "a", "b", "."), Host: one(g, "*", genHost(g)), Exclude: true}},
+	)
 	return out
 }
 

@@ -46,6 +46,8 @@ type cell struct {
 	// spawners counts the values that give rise to the name.
 	spawners int
 	static   bool
+	// scoped: a stream with a scope holds it only if the scope does.
+	scoped bool
 	// queued: it appeared or vanished in this turn.
 	queued bool
 }
@@ -81,6 +83,7 @@ func (k *kind) cell(name string) *cell {
 	} else {
 		k.slots = append(k.slots, c)
 	}
+	c.scoped = k.Scoped != nil && k.Scoped(name)
 	if k.within != nil {
 		c.outer, _, _ = strings.Cut(name, "/")
 	}

@@ -74,7 +74,7 @@ func (s *stream) signatures() (out string) {
 	for _, k := range s.engine.kinds {
 		out += k.sign(s.facts) + "\n"
 	}
-	return out
+	return out + s.facts.Fact(mesh.Fact{Kind: mesh.FactScope})
 }
 
 // around runs a turn and counts.

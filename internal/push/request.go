@@ -69,7 +69,7 @@ func (e *Engine) subscribeAll(s *stream, k *kind, req *cache.Request) {
 			continue
 		}
 		held := req.Versions[cl.name]
-		if e.ensure(sub.class, cl).version() != held {
+		if e.offers(s, k, cl) != held {
 			sub.want(cl.name, want{held: held})
 		}
 	}
@@ -108,7 +108,7 @@ func (e *Engine) openInner(s *stream, k *kind, opened func(outer string) bool) {
 		}
 		held := sub.stash[cl.name]
 		delete(sub.stash, cl.name)
-		if e.ensure(sub.class, cl).version() != held {
+		if e.offers(s, k, cl) != held {
 			sub.want(cl.name, want{held: held})
 		}
 	}
@@ -118,6 +118,14 @@ func (e *Engine) openInner(s *stream, k *kind, opened func(outer string) bool) {
 			delete(sub.stash, name)
 		}
 	}
+}
+
+// offers is the version of a name that the stream is to hold, "" for none.
+func (e *Engine) offers(s *stream, k *kind, cl *cell) string {
+	if !s.admits(k, e.target(cl)) {
+		return ""
+	}
+	return e.ensure(s.subs[k.rank].class, cl).version()
 }
 
 // unsubscribe forgets a name: the client has let go of it.

@@ -1,6 +1,9 @@
 package push
 
-import "math/bits"
+import (
+	"iter"
+	"math/bits"
+)
 
 // slotset is a set of slots: a few kilobytes for all names of a large mesh.
 type slotset []uint64
@@ -28,4 +31,24 @@ func (s slotset) count() int {
 		n += bits.OnesCount64(w)
 	}
 	return n
+}
+
+// differs gives the slots that one of both sets has.
+func (s slotset) differs(o slotset) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range max(len(s), len(o)) {
+			var w uint64
+			if i < len(s) {
+				w = s[i]
+			}
+			if i < len(o) {
+				w ^= o[i]
+			}
+			for ; w != 0; w &= w - 1 {
+				if !yield(i<<6 + bits.TrailingZeros64(w)) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -24,7 +24,7 @@ func (e *Engine) Proxies(ctx context.Context) []cache.ProxyState {
 
 func (e *Engine) states() []cache.ProxyState {
 	out := make([]cache.ProxyState, 0, len(e.streams))
-	sizes := map[*class]int{}
+	sizes := map[sized]int{}
 	for _, s := range e.streams {
 		out = append(out, s.state(sizes))
 	}
@@ -32,7 +32,7 @@ func (e *Engine) states() []cache.ProxyState {
 	return out
 }
 
-func (s *stream) state(sizes map[*class]int) cache.ProxyState {
+func (s *stream) state(sizes map[sized]int) cache.ProxyState {
 	p := cache.ProxyState{
 		ID: s.proxy.ID, Type: s.proxy.Type, Namespace: s.proxy.Namespace, Pod: s.proxy.Pod,
 		ServiceAccount: s.proxy.ServiceAccount, Connected: s.connected, InSync: !s.writing,
@@ -48,7 +48,7 @@ func (s *stream) state(sizes map[*class]int) cache.ProxyState {
 			Pending: len(sub.dirty), Nacks: sub.nacks, Resources: sub.asked.count(),
 		}
 		if sub.wildcard || k.within != nil {
-			t.Resources = sub.class.size(sizes)
+			t.Resources = sub.class.size(sizes, s)
 		}
 		for _, o := range s.outstanding {
 			if o.kind == k {
@@ -71,16 +71,24 @@ func (s *stream) state(sizes map[*class]int) cache.ProxyState {
 	return p
 }
 
-// size is how many resources a class has, counted once per snapshot.
-func (c *class) size(known map[*class]int) int {
-	n, ok := known[c]
+// sized is a class as those of its streams see it that have a scope.
+type sized struct {
+	class *class
+	scope *scope
+}
+
+// size is how many resources a stream of the class has, counted once per
+// snapshot.
+func (c *class) size(known map[sized]int, s *stream) int {
+	at := sized{c, s.scope}
+	n, ok := known[at]
 	if !ok {
 		for _, l := range c.leaves {
-			if l.version() != "" {
+			if l.version() != "" && s.admits(c.kind, target{slot: l.cell.slot, scoped: l.cell.scoped}) {
 				n++
 			}
 		}
-		known[c] = n
+		known[at] = n
 	}
 	return n
 }

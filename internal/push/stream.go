@@ -27,6 +27,8 @@ type stream struct {
 	backlog   chan struct{}
 
 	facts mesh.Facts
+	// scope limits what the stream holds; nil is everything.
+	scope *scope
 	// subs are the subscriptions by rank of their type.
 	subs []subscription
 	// at is the place in the engine's list.
@@ -99,12 +101,13 @@ type rejection struct {
 // target is a cell with what decides who wants it.
 type target struct {
 	slot      int
+	scoped    bool
 	outer     *cell
 	outerName string
 }
 
 func (e *Engine) target(cl *cell) target {
-	t := target{slot: cl.slot, outerName: cl.outer}
+	t := target{slot: cl.slot, scoped: cl.scoped, outerName: cl.outer}
 	if w := cl.kind.within; w != nil {
 		t.outer = w.cells[cl.outer]
 	}
@@ -112,7 +115,11 @@ func (e *Engine) target(cl *cell) target {
 }
 
 // wants reports whether the stream is to hold the name.
-func (s *stream) wants(k *kind, t target) bool {
+func (s *stream) wants(k *kind, t target) bool { return s.admits(k, t) && s.subscribes(k, t) }
+
+// subscribes reports whether the stream asked for the name, by itself or with
+// others.
+func (s *stream) subscribes(k *kind, t target) bool {
 	sub := &s.subs[k.rank]
 	if sub.class == nil {
 		return false
@@ -207,6 +214,7 @@ func (e *Engine) connect(s *stream) {
 	if s.facts == nil {
 		s.facts = noFacts{}
 	}
+	s.scope = e.holdScope(s.facts)
 	s.at = len(e.streams)
 	e.streams = append(e.streams, s)
 }
@@ -223,6 +231,7 @@ func (e *Engine) disconnect(s *stream) {
 	}
 	s.closed = true
 	e.forget(&s.computation)
+	e.letGoScope(s.scope)
 	for _, k := range e.kinds {
 		if s.subs[k.rank].class != nil {
 			e.leave(s, k)

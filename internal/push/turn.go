@@ -32,6 +32,7 @@ func (e *Engine) turn(changes []mesh.Change) {
 	e.respawn(delta.Keys)
 	e.rebuild()
 	e.fanOut()
+	e.rescope()
 	e.bury()
 	e.sweep()
 	e.resign()
@@ -90,6 +91,9 @@ func (e *Engine) spawn(sp *spawned) {
 	sp.dirty = false
 	before := sp.names
 	sp.names = e.callSpawn(sp)
+	if len(e.scopes) > 0 && !slices.Equal(before, sp.names) {
+		e.respawned = append(e.respawned, sp.key)
+	}
 	for _, n := range sp.names {
 		e.count(sp.kind.cell(n), 1)
 	}

@@ -28,7 +28,7 @@ const connectAttempts = 3
 // hands over, so it has no inspector.
 func outboundCapture(r mesh.Reader) resource.Built {
 	unknown := blackHoleCluster
-	if view.Config(r).OutboundAllowAny {
+	if view.AllowsAny(r) {
 		unknown = passthroughCluster
 	}
 	return resource.Built{

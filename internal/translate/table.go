@@ -13,6 +13,7 @@ func Types() []resource.Type {
 			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindWorkload},
 			Spawn:     clusterNames,
 			Static:    []string{passthroughCluster, blackHoleCluster, inboundPassthroughCluster},
+			Scoped:    isOutbound,
 			Build:     cluster,
 			Wildcard:  true,
 		},
@@ -20,6 +21,7 @@ func Types() []resource.Type {
 			URL:       resource.Endpoints,
 			SpawnFrom: []mesh.Kind{mesh.KindService},
 			Spawn:     outboundNames,
+			Scoped:    isOutbound,
 			Build:     endpoints,
 		},
 		{
@@ -33,6 +35,7 @@ func Types() []resource.Type {
 			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindEndpointSlice, mesh.KindWorkload, mesh.KindGateway},
 			Spawn:     listenerNames,
 			Static:    []string{virtualOutbound, virtualInbound},
+			Scoped:    isAddress,
 			Build:     listener,
 			Wildcard:  true,
 		},
@@ -40,14 +43,28 @@ func Types() []resource.Type {
 			URL:       resource.Route,
 			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindGateway},
 			Spawn:     routeNames,
+			Scoped:    always,
 			Build:     route,
 		},
 		{
 			URL:       resource.VirtualHost,
 			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindVirtualService, mesh.KindGateway},
 			Spawn:     virtualHostNames,
+			Scoped:    always,
 			Build:     virtualHost,
 			Within:    resource.Route,
 		},
 	}
 }
+
+func isOutbound(name string) bool {
+	_, _, _, ok := parseOutbound(name)
+	return ok
+}
+
+func isAddress(name string) bool {
+	_, _, ok := parseListener(name)
+	return ok
+}
+
+func always(string) bool { return true }

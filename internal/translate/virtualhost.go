@@ -182,7 +182,7 @@ func catchAll(b *routes, vh *routev3.VirtualHost) {
 			return
 		}
 	}
-	if !view.Config(b).OutboundAllowAny {
+	if !view.AllowsAny(b) {
 		vh.Routes = []*routev3.Route{{
 			Name:   "block_all",
 			Match:  everyPath(),

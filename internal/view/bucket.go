@@ -25,6 +25,12 @@ const (
 	bucketCredentialsOfName      mesh.Kind = "CredentialsOfName"
 	bucketRouters                mesh.Kind = "Routers"
 	bucketWorkloadsWithAddresses mesh.Kind = "WorkloadsWithAddresses"
+	bucketServices               mesh.Kind = "Services"
+	bucketServicesIn             mesh.Kind = "ServicesOfNamespace"
+	bucketMeshVirtualServices    mesh.Kind = "VirtualServicesOfMesh"
+	bucketMeshVirtualServicesIn  mesh.Kind = "VirtualServicesOfMeshAndNamespace"
+	bucketSidecars               mesh.Kind = "Sidecars"
+	bucketSidecarsIn             mesh.Kind = "SidecarsOfNamespace"
 )
 
 // ServicesOfHost holds the services with this full name.
@@ -78,6 +84,20 @@ func peerAuthenticationsOf(namespace string) mesh.Key {
 	return mesh.Key{Kind: bucketPeerAuthenticationsOf, Namespace: namespace}
 }
 
+// servicesIn, virtualServicesIn and sidecarsIn hold those of a namespace; of
+// VirtualServices those for sidecars.
+func servicesIn(namespace string) mesh.Key {
+	return mesh.Key{Kind: bucketServicesIn, Namespace: namespace}
+}
+
+func virtualServicesIn(namespace string) mesh.Key {
+	return mesh.Key{Kind: bucketMeshVirtualServicesIn, Namespace: namespace}
+}
+
+func sidecarsIn(namespace string) mesh.Key {
+	return mesh.Key{Kind: bucketSidecarsIn, Namespace: namespace}
+}
+
 // Buckets that hold all of something there is little of, or that only
 // derivations read.
 var (
@@ -85,6 +105,9 @@ var (
 	allPeerAuthentications = mesh.Key{Kind: bucketPeerAuthentications}
 	allRouters             = mesh.Key{Kind: bucketRouters}
 	allWorkloads           = mesh.Key{Kind: bucketWorkloadsWithAddresses}
+	allServices            = mesh.Key{Kind: bucketServices}
+	allVirtualServices     = mesh.Key{Kind: bucketMeshVirtualServices}
+	allSidecars            = mesh.Key{Kind: bucketSidecars}
 )
 
 // Indexes are what a store must keep for this package.
@@ -104,12 +127,15 @@ func Indexes() []mesh.Index {
 			return []mesh.Key{credentialsOfName(k.Name)}
 		}},
 		{Of: mesh.KindWorkload, Buckets: workloadBuckets},
+		{Of: mesh.KindSidecar, Buckets: func(k mesh.Key, _ mesh.Value) []mesh.Key {
+			return []mesh.Key{allSidecars, sidecarsIn(k.Namespace)}
+		}},
 	}
 }
 
 func serviceBuckets(_ mesh.Key, v mesh.Value) []mesh.Key {
 	s := v.(*mesh.Service)
-	out := []mesh.Key{ServicesOfHost(s.Hostname)}
+	out := []mesh.Key{ServicesOfHost(s.Hostname), allServices, servicesIn(s.Namespace)}
 	for _, ip := range s.Addresses {
 		out = append(out, ServicesOfAddress(ip))
 	}
@@ -147,6 +173,9 @@ func virtualServiceBuckets(_ mesh.Key, v mesh.Value) []mesh.Key {
 	vs := v.(*mesh.VirtualService)
 	var out []mesh.Key
 	for _, g := range vs.Gateways {
+		if g == mesh.MeshGateway {
+			out = append(out, allVirtualServices, virtualServicesIn(vs.Namespace))
+		}
 		for _, h := range vs.Hosts {
 			out = append(out, virtualServicesOf(g, h))
 		}

@@ -11,6 +11,7 @@ func Derivations() []mesh.Derivation {
 		{Kind: KindAllMutual, Compute: allMutual},
 		{Kind: KindGatewayPods, Compute: gatewayPods},
 		{Kind: KindSources, Compute: sources},
+		{Kind: mesh.KindScope, Compute: scope},
 		{Kind: mesh.KindProblems, For: problemKeys, Compute: problems},
 	}
 }

@@ -136,13 +136,14 @@ func isFour(address string) bool {
 // belong to, with that endpoint. nil if there is none. Of several services the
 // one whose slice's key sorts first is taken.
 func HeadlessAt(r mesh.Reader, ip string, port int32) (*mesh.Service, *mesh.ServicePort, Endpoint) {
-	for _, k := range r.List(slicesOfAddress(ip)) {
+	keys := r.List(slicesOfAddress(ip))
+	for _, k := range keys {
 		slice, ok := r.Get(k).(*mesh.EndpointSlice)
 		if !ok {
 			continue
 		}
 		s, ok := r.Get(mesh.Key{Kind: mesh.KindService, Namespace: slice.Namespace, Name: slice.Service}).(*mesh.Service)
-		if !ok || !s.Headless || !visible(r, s.ExportTo, s.Namespace) {
+		if !ok || !s.Headless || !visible(r, s.ExportTo, s.Namespace) || len(keys) > 1 && !holds(r, k) {
 			continue
 		}
 		for i := range s.Ports {

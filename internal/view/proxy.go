@@ -68,6 +68,8 @@ type facts struct {
 	labels   map[string]string
 	protocol map[string]string
 	target   map[string]string
+	// scope is nil for everything.
+	scope *mesh.Scope
 }
 
 // Fact implements mesh.Facts.
@@ -79,6 +81,11 @@ func (f *facts) Fact(q mesh.Fact) string {
 		return f.protocol[q.Arg]
 	case mesh.FactTarget:
 		return f.target[q.Arg]
+	case mesh.FactHolds:
+		if f.scope == nil || f.scope.Has(mesh.ParseKey(q.Arg)) {
+			return held
+		}
+		return ""
 	}
 	return f.plain[q.Kind]
 }
@@ -114,6 +121,14 @@ func FactsOf(l mesh.Lookup, p mesh.Proxy) mesh.Facts {
 		}
 	}
 	f.plain[mesh.FactServed] = servedFact(f.protocol)
+	if p.Type == mesh.ProxySidecar {
+		if s := sidecarOf(l, p.Namespace, labels); s != nil {
+			name := scopeName(p.Namespace, egressOf(s, p.Namespace))
+			f.plain[mesh.FactScope] = name
+			f.scope, _ = l.Get(mesh.Key{Kind: mesh.KindScope, Name: name}).(*mesh.Scope)
+			f.plain[mesh.FactOutbound] = string(s.Outbound)
+		}
+	}
 	return f
 }
 

@@ -30,12 +30,13 @@ func VisibleService(r mesh.Reader, host string) *mesh.Service {
 // VisibleAt is the visible service with this cluster IP and port, nil if there
 // is none.
 func VisibleAt(r mesh.Reader, ip string, port int32) (*mesh.Service, *mesh.ServicePort) {
-	for _, k := range r.List(ServicesOfAddress(ip)) {
+	keys := r.List(ServicesOfAddress(ip))
+	for _, k := range keys {
 		s, ok := r.Get(k).(*mesh.Service)
 		if !ok || !visible(r, s.ExportTo, s.Namespace) {
 			continue
 		}
-		if p := Port(s, port); p != nil {
+		if p := Port(s, port); p != nil && (len(keys) == 1 || holds(r, k)) {
 			return s, p
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // there is none.
 func VirtualService(r mesh.Reader, gateway, host string) *mesh.VirtualService {
 	for _, pattern := range patterns(host) {
-		if vs := Claimant(r, gateway, pattern); vs != nil {
+		if vs := claimant(r, gateway, pattern, host); vs != nil {
 			return vs
 		}
 	}
@@ -58,10 +58,15 @@ func Applies(r mesh.Reader, m *mesh.HTTPMatch, gateway string, port int32) bool 
 }
 
 // Claimant is the oldest VirtualService that names host literally for a gateway
-// and that the proxy may see, nil if there is none.
+// and that the proxy may see and its Sidecar imports, nil if there is none.
 func Claimant(r mesh.Reader, gateway, host string) *mesh.VirtualService {
-	for _, vs := range claimants(r, gateway, host) {
-		if visible(r, vs.ExportTo, vs.Namespace) {
+	return claimant(r, gateway, host, host)
+}
+
+// claimant is Claimant for a pattern that stands for host.
+func claimant(r mesh.Reader, gateway, pattern, host string) *mesh.VirtualService {
+	for _, vs := range claimants(r, gateway, pattern) {
+		if visible(r, vs.ExportTo, vs.Namespace) && (gateway != mesh.MeshGateway || imports(r, vs, host)) {
 			return vs
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/translate"
 	"github.com/meshwright/meshwright/internal/translate/resource"
+	"github.com/meshwright/meshwright/internal/view"
 )
 
 // Resources are all resources of a proxy, by type and name.
@@ -27,7 +28,7 @@ func (m *Mesh) Resources(t testing.TB, p mesh.Proxy) Resources {
 	var refs []resource.Name
 	for _, kind := range translate.Types() {
 		out[kind.URL] = map[string]proto.Message{}
-		for _, name := range m.names(kind) {
+		for _, name := range m.names(kind, p) {
 			built := kind.Build(m.For(p), name)
 			if built.Msg == nil {
 				continue
@@ -46,11 +47,19 @@ func (m *Mesh) Resources(t testing.TB, p mesh.Proxy) Resources {
 	return out
 }
 
-func (m *Mesh) names(kind resource.Type) []string {
+// names are those that exist and are in the scope of a proxy.
+func (m *Mesh) names(kind resource.Type, p mesh.Proxy) []string {
 	names := slices.Clone(kind.Static)
+	name := view.FactsOf(m, p).Fact(mesh.Fact{Kind: mesh.FactScope})
+	scope, limited := m.Get(mesh.Key{Kind: mesh.KindScope, Name: name}).(*mesh.Scope)
 	for _, k := range m.Keys {
-		if slices.Contains(kind.SpawnFrom, k.Kind) {
-			names = append(names, kind.Spawn(m, k)...)
+		if !slices.Contains(kind.SpawnFrom, k.Kind) {
+			continue
+		}
+		for _, n := range kind.Spawn(m, k) {
+			if !limited || kind.Scoped == nil || !kind.Scoped(n) || scope.Has(k) {
+				names = append(names, n)
+			}
 		}
 	}
 	slices.Sort(names)

@@ -54,6 +54,9 @@ type Type struct {
 	SpawnFrom []mesh.Kind
 	// Static names exist whatever the mesh holds.
 	Static []string
+	// Scoped reports whether a proxy with a mesh.Scope holds the name only if
+	// one of the scope's keys gives rise to it. nil: none of the type.
+	Scoped func(name string) bool
 	Build  Build
 	// Wildcard types are sent whole to a client that asks for nothing by name
 	// (clusters, listeners); of the others a client gets what it asks for.
