@@ -42,7 +42,7 @@ const (
 // that the mesh reads where they are.
 var (
 	Ours   = []string{"meshinstalls.meshwright.io", "meshrevisions.meshwright.io"}
-	Istios = []string{"destinationrules.networking.istio.io", "gateways.networking.istio.io", "peerauthentications.security.istio.io", "virtualservices.networking.istio.io"}
+	Istios = []string{"destinationrules.networking.istio.io", "gateways.networking.istio.io", "peerauthentications.security.istio.io", "sidecars.networking.istio.io", "virtualservices.networking.istio.io"}
 )
 
 const (

@@ -101,6 +101,8 @@ func metaOf(v mesh.Value) *mesh.Meta {
 		return &v.Meta
 	case *mesh.PeerAuthentication:
 		return &v.Meta
+	case *mesh.Sidecar:
+		return &v.Meta
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ var groups = map[mesh.Kind]string{
 	mesh.KindVirtualService:     "networking.istio.io",
 	mesh.KindDestinationRule:    "networking.istio.io",
 	mesh.KindGateway:            "networking.istio.io",
+	mesh.KindSidecar:            "networking.istio.io",
 	mesh.KindPeerAuthentication: "security.istio.io",
 }
 

@@ -112,7 +112,7 @@ func TestQuestionsAreNarrow(t *testing.T) {
 		"the inbound listener":                 {resource.Listener, "virtualInbound", []string{isRouter, "{served }"}},
 		"a route configuration":                {resource.Route, "8080", nil},
 		"a virtual host":                       {resource.VirtualHost, "8080/front.shop.svc.cluster.local:8080", []string{isRouter, "{namespace } [shop]"}},
-		"the catch-all":                        {resource.VirtualHost, "8080/*:8080", []string{isRouter}},
+		"the catch-all":                        {resource.VirtualHost, "8080/*:8080", []string{isRouter, "{outbound } [AllowAny RegistryOnly]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,12 +17,13 @@ const (
 	ReasonNoPods             = "NoGatewayPods"
 	ReasonCredentialNotFound = "CredentialNotFound"
 	ReasonPortConflict       = "PortConflict"
+	ReasonNamespaceClaimed   = "NamespaceClaimed"
 )
 
 // problemKeys names the Problems of each object that can have some.
 func problemKeys(k mesh.Key) []mesh.Key {
 	switch k.Kind {
-	case mesh.KindVirtualService, mesh.KindDestinationRule, mesh.KindGateway:
+	case mesh.KindVirtualService, mesh.KindDestinationRule, mesh.KindGateway, mesh.KindSidecar:
 		return []mesh.Key{mesh.ProblemsKey(k)}
 	}
 	return nil
@@ -44,6 +45,9 @@ func problems(l mesh.Lookup, k mesh.Key) mesh.Value {
 	case *mesh.Gateway:
 		out.Generation = v.Generation
 		found.gateway(v)
+	case *mesh.Sidecar:
+		out.Generation = v.Generation
+		found.sidecar(v)
 	}
 	if out.List = found.list; len(out.List) == 0 {
 		return nil

@@ -62,6 +62,12 @@ servers:
   tls: {httpsRedirect: true}
 `}
 
+var exampleSidecars = []string{`
+workloadSelector: {labels: {a: b}}
+egress: [{hosts: ["./*"]}]
+outboundTrafficPolicy: {mode: ALLOW_ANY}
+`}
+
 var examplePeerAuthentications = []string{`
 selector: {matchLabels: {a: b}}
 mtls: {mode: STRICT}

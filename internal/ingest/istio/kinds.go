@@ -40,12 +40,12 @@ var Kinds = []Kind{
 	{networking("VirtualService"), "virtualservices", true, ""},
 	{networking("DestinationRule"), "destinationrules", true, ""},
 	{networking("Gateway"), "gateways", true, ""},
+	{networking("Sidecar"), "sidecars", true, ""},
 	{security("PeerAuthentication"), "peerauthentications", true, ""},
 
 	{security("AuthorizationPolicy"), "authorizationpolicies", false, "NOT ENFORCED: requests that it denies are let through. Keep them out by other means, as a NetworkPolicy or the application's own checks"},
 	{security("RequestAuthentication"), "requestauthentications", false, "NOT ENFORCED: requests with a forged or expired token are let through. Check tokens in the application"},
 	{networking("ServiceEntry"), "serviceentries", false, "its hosts are unknown to the mesh; they are reached as any address outside, if outbound traffic is allowed"},
-	{networking("Sidecar"), "sidecars", false, "proxies see every service"},
 	{networking("EnvoyFilter"), "envoyfilters", false, "its patches are not applied"},
 	{networking("WorkloadEntry"), "workloadentries", false, "it gets no traffic"},
 	{networking("WorkloadGroup"), "workloadgroups", false, "it has no effect"},

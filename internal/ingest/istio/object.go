@@ -71,6 +71,11 @@ func (r reader) value(kind mesh.Kind, spec any) mesh.Value {
 		if r.decode(at, spec, m, servedGateway) {
 			return r.gateway(at, m)
 		}
+	case mesh.KindSidecar:
+		m := &networkingv1alpha3.Sidecar{}
+		if r.decode(at, spec, m, servedSidecar) {
+			return r.sidecar(at, m)
+		}
 	case mesh.KindPeerAuthentication:
 		m := &securityv1beta1.PeerAuthentication{}
 		if r.decode(at, spec, m, servedPeerAuthentication) {

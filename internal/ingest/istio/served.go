@@ -91,6 +91,10 @@ var servedGateway = newServed(
 	below("servers.tls", "mode", "httpsRedirect", "credentialName", "minProtocolVersion", "maxProtocolVersion"),
 )
 
+var servedSidecar = newServed(
+	[]string{"workloadSelector.labels", "egress.hosts", "outboundTrafficPolicy.mode"},
+)
+
 var servedPeerAuthentication = newServed(
 	[]string{"selector.matchLabels", "mtls.mode", "portLevelMtls.mode"},
 )
@@ -119,6 +123,12 @@ var hints = map[protoreflect.FullName]string{
 	"istio.networking.v1alpha3.ServerTLSSettings.ca_cert_credential_name":               "the CA comes from the Secret of credentialName",
 	"istio.networking.v1alpha3.LoadBalancerSettings.zone_aware_lb_setting":              "the mesh's default for localities holds",
 	"istio.networking.v1alpha3.HTTPRoute.fault":                                         "no request is delayed or aborted",
+	"istio.networking.v1alpha3.IstioEgressListener.port":                                "its hosts are reached at their own ports",
+	"istio.networking.v1alpha3.IstioEgressListener.bind":                                "its hosts are reached at their own addresses",
+	"istio.networking.v1alpha3.IstioEgressListener.capture_mode":                        "its hosts are reached at their own addresses",
+	"istio.networking.v1alpha3.Sidecar.ingress":                                         "the ports of the pod's Services are served",
+	"istio.networking.v1alpha3.Sidecar.inbound_connection_pool":                         "the number of connections is not bounded",
+	"istio.networking.v1alpha3.OutboundTrafficPolicy.egress_proxy":                      "unknown destinations are reached directly",
 }
 
 // report names every field of m that is set and not in the table, at

@@ -37,6 +37,10 @@ var kindsUnderTest = map[mesh.Kind]kindUnderTest{
 		new: func() proto.Message { return &networkingv1alpha3.Gateway{} }, table: servedGateway,
 		examples: exampleGateways,
 	},
+	mesh.KindSidecar: {
+		new: func() proto.Message { return &networkingv1alpha3.Sidecar{} }, table: servedSidecar,
+		examples: exampleSidecars,
+	},
 	mesh.KindPeerAuthentication: {
 		new: func() proto.Message { return &securityv1beta1.PeerAuthentication{} }, table: servedPeerAuthentication,
 		examples: examplePeerAuthentications,
