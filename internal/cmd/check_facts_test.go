@@ -85,7 +85,7 @@ func TestCheckBeforeAndAfterInstallation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	missing := "destinationrules.networking.istio.io is not there; gateways.networking.istio.io is not there; peerauthentications.security.istio.io is not there; virtualservices.networking.istio.io is not there"
+	missing := "destinationrules.networking.istio.io is not there; gateways.networking.istio.io is not there; peerauthentications.security.istio.io is not there; sidecars.networking.istio.io is not there; virtualservices.networking.istio.io is not there"
 
 	code, got := states(t, server, "--pre")
 	if d := cmp.Diff(map[string]string{check.IstioKinds: "warning: " + missing}, got); d != "" || code != 0 {
