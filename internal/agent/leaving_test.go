@@ -26,6 +26,9 @@ type herald struct {
 }
 
 // Withdrawn implements leave.Server.
+// Heard implements leave.Server; agents do not ask it.
+func (h *herald) Heard(context.Context, string) error { return errors.New("no agent asks that") }
+
 func (h *herald) Withdrawn(ctx context.Context, node string) error {
 	h.asked.Add(1)
 	if _, err := (&authn.Peers{TrustDomain: trustDomain}).ByCertificate(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -13,7 +14,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/meshwright/meshwright/internal/authn"
+	"github.com/meshwright/meshwright/internal/leave"
 	"github.com/meshwright/meshwright/internal/log"
+	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/view"
 	"github.com/meshwright/meshwright/internal/xds"
 	"github.com/meshwright/meshwright/internal/xds/report"
@@ -32,7 +35,11 @@ func (d *discovery) serve(ctx context.Context, group *errgroup.Group) error {
 			return err
 		}
 		group.Go(func() error { return id.run(ctx) })
-		ads := xds.New(xds.Config{Engine: d.engine, Callers: id.peers, Withdrawn: view.Withdrawn, Log: d.log.WithName("xds")})
+		others := &leave.Others{Addresses: d.others, TLS: id.calling, Log: d.log.WithName("leave")}
+		ads := xds.New(xds.Config{
+			Engine: d.engine, Callers: id.peers, Withdrawn: view.Withdrawn,
+			Self: id.self, Others: others.Ask, Log: d.log.WithName("xds"),
+		})
 		s := id.grpcServer(d.log.WithName("ca"), xds.Options()...)
 		if err := d.serveADS(ctx, group, d.flags.secureAddress, s, ads); err != nil {
 			return err
@@ -48,6 +55,24 @@ func (d *discovery) serve(ctx context.Context, group *errgroup.Group) error {
 		}
 	}
 	return d.serveHTTP(ctx, group, debug)
+}
+
+// others are the addresses of the mesh's other discoveries, of all revisions.
+// All listen on one port.
+func (d *discovery) others(ctx context.Context) []string {
+	_, port, _ := net.SplitHostPort(d.flags.secureAddress)
+	var out []string
+	looked := d.engine.Look(ctx, func(l mesh.Lookup) {
+		for _, w := range view.Discoveries(l, d.flags.namespace, d.file.Install) {
+			if w.Name != os.Getenv("POD_NAME") {
+				out = append(out, net.JoinHostPort(w.IPs[0], port))
+			}
+		}
+	})
+	if !looked {
+		return nil
+	}
+	return out
 }
 
 func (d *discovery) serveADS(ctx context.Context, group *errgroup.Group, address string, s *grpc.Server, ads *xds.Server) error {

@@ -54,6 +54,8 @@ var discoveryServices = []string{"*"}
 //	group.Go(func() error { return id.run(ctx) })  // Secret and ConfigMaps, every replica
 type identity struct {
 	options identityOptions
+	self    spiffe.ID
+	serving *rotate.Serving
 	holder  *slot.Holder
 	store   *store.Store
 	peers   *authn.Peers
@@ -66,6 +68,7 @@ type identity struct {
 func newIdentity(ctx context.Context, client kubernetes.Interface, o identityOptions) (*identity, error) {
 	id := &identity{
 		options: o,
+		self:    spiffe.ID{TrustDomain: o.TrustDomain, Namespace: o.Namespace, ServiceAccount: o.ServiceAccount},
 		holder:  &slot.Holder{},
 		store: store.New(store.Config{
 			Client: client, Namespace: o.Namespace, BundleNamespaces: o.BundleNamespaces, TrustDomain: o.TrustDomain, Now: time.Now,
@@ -78,6 +81,9 @@ func newIdentity(ctx context.Context, client kubernetes.Interface, o identityOpt
 		return nil, fmt.Errorf("set up certificate authority: %w", err)
 	}
 	id.holder.Set(set)
+	id.serving = rotate.NewServing(id.holder, ca.Request{
+		ID: id.self, DNSNames: rotate.ServiceNames(o.Services, o.Namespace, o.ClusterDomain), Life: o.Life,
+	}, time.Now)
 	return id, nil
 }
 
@@ -86,18 +92,29 @@ func (id *identity) run(ctx context.Context) error { return id.store.Run(ctx, id
 
 // tls is that of the secured port.
 func (id *identity) tls() *tls.Config {
-	serving := rotate.NewServing(id.holder, ca.Request{
-		ID:       spiffe.ID{TrustDomain: id.options.TrustDomain, Namespace: id.options.Namespace, ServiceAccount: id.options.ServiceAccount},
-		DNSNames: rotate.ServiceNames(id.options.Services, id.options.Namespace, id.options.ClusterDomain),
-		Life:     id.options.Life,
-	}, time.Now)
-	return authn.ServerTLS(serving.GetCertificate, func() (*x509.CertPool, error) {
+	return authn.ServerTLS(id.serving.GetCertificate, func() (*x509.CertPool, error) {
 		set, err := id.holder.Get()
 		if err != nil {
 			return nil, err
 		}
 		return set.Pool(), nil
 	})
+}
+
+// calling is how one discovery connects to another, whose address it has.
+func (id *identity) calling() (*tls.Config, error) {
+	set, err := id.holder.Get()
+	if err != nil {
+		return nil, err
+	}
+	own, err := id.serving.GetCertificate(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: set.Pool(), Certificates: []tls.Certificate{*own},
+		ServerName: rotate.ServiceNames([]string{"discovery"}, id.options.Namespace, id.options.ClusterDomain)[0],
+	}, nil
 }
 
 // grpcServer is the server of the secured port, with the CSR service on it.

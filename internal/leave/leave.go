@@ -9,34 +9,44 @@ import (
 )
 
 const (
-	service = "meshwright.v1.Leave"
-	method  = "Withdrawn"
+	service   = "meshwright.v1.Leave"
+	withdrawn = "Withdrawn"
+	heard     = "Heard"
 )
 
-// Server answers for the pods whose proxies it serves.
+// Server answers for the pods of its mesh. Errors are gRPC statuses.
 type Server interface {
-	// Withdrawn returns nil once no proxy that was connected sends new requests
-	// to the pod of a node id. Errors are gRPC statuses; FailedPrecondition means
-	// that nobody has asked the pod to go.
+	// Withdrawn returns nil once no proxy that was connected, to whichever
+	// discovery of the mesh, sends new requests to the pod of a node id.
+	// FailedPrecondition means that nobody has asked the pod to go.
 	Withdrawn(ctx context.Context, node string) error
+	// Heard is one discovery's question to another: it returns nil once no proxy
+	// that was connected to this one sends new requests to a pod, namespace/name.
+	Heard(ctx context.Context, pod string) error
 }
 
 // Register adds the service to a gRPC server.
 func Register(r grpc.ServiceRegistrar, s Server) {
-	r.RegisterService(&grpc.ServiceDesc{
-		ServiceName: service,
-		HandlerType: (*Server)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: method, Handler: func(s any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-			node := &wrapperspb.StringValue{}
-			if err := decode(node); err != nil {
+	method := func(name string, answer func(context.Context, string) error) grpc.MethodDesc {
+		return grpc.MethodDesc{MethodName: name, Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			subject := &wrapperspb.StringValue{}
+			if err := decode(subject); err != nil {
 				return nil, err
 			}
-			return &emptypb.Empty{}, s.(Server).Withdrawn(ctx, node.GetValue())
-		}}},
+			return &emptypb.Empty{}, answer(ctx, subject.GetValue())
+		}}
+	}
+	r.RegisterService(&grpc.ServiceDesc{
+		ServiceName: service, HandlerType: (*Server)(nil),
+		Methods: []grpc.MethodDesc{method(withdrawn, s.Withdrawn), method(heard, s.Heard)},
 	}, s)
 }
 
 // Ask waits for a Server's answer about a node id, as long as ctx lasts.
 func Ask(ctx context.Context, conn grpc.ClientConnInterface, node string) error {
-	return conn.Invoke(ctx, "/"+service+"/"+method, wrapperspb.String(node), &emptypb.Empty{})
+	return ask(ctx, conn, withdrawn, node)
+}
+
+func ask(ctx context.Context, conn grpc.ClientConnInterface, method, subject string) error {
+	return conn.Invoke(ctx, "/"+service+"/"+method, wrapperspb.String(subject), &emptypb.Empty{})
 }

@@ -238,6 +238,25 @@ func (s *stream) Written() {
 // Close implements cache.Stream.
 func (s *stream) Close() { s.engine.post(func() { s.engine.disconnect(s) }) }
 
+// Look calls look with the stored values. It returns false, and look is perhaps
+// not called, if ctx ends first.
+func (e *Engine) Look(ctx context.Context, look func(mesh.Lookup)) bool {
+	looked := make(chan struct{})
+	e.post(func() {
+		if ctx.Err() == nil {
+			look(e.store)
+			close(looked)
+		}
+	})
+	select {
+	case <-looked:
+		return true
+	case <-ctx.Done():
+	case <-e.stopped:
+	}
+	return false
+}
+
 // Workload returns the pod of a key. If the store does not hold it, or not as
 // ready wants it, it waits until it does or ctx ends; then it returns nil.
 func (e *Engine) Workload(ctx context.Context, k mesh.Key, ready func(*mesh.Workload) bool) *mesh.Workload {

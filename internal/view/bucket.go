@@ -31,6 +31,7 @@ const (
 	bucketMeshVirtualServicesIn  mesh.Kind = "VirtualServicesOfMeshAndNamespace"
 	bucketSidecars               mesh.Kind = "Sidecars"
 	bucketSidecarsIn             mesh.Kind = "SidecarsOfNamespace"
+	bucketDiscoveries            mesh.Kind = "DiscoveriesOfInstall"
 )
 
 // ServicesOfHost holds the services with this full name.
@@ -96,6 +97,11 @@ func virtualServicesIn(namespace string) mesh.Key {
 
 func sidecarsIn(namespace string) mesh.Key {
 	return mesh.Key{Kind: bucketSidecarsIn, Namespace: namespace}
+}
+
+// discoveriesOf holds the pods of a namespace that are discovery of an install.
+func discoveriesOf(namespace, install string) mesh.Key {
+	return mesh.Key{Kind: bucketDiscoveries, Namespace: namespace, Name: install}
 }
 
 // Buckets that hold all of something there is little of, or that only
@@ -191,6 +197,9 @@ func workloadBuckets(_ mesh.Key, v mesh.Value) []mesh.Key {
 	}
 	if len(w.IPs) > 0 && !w.HostNetwork {
 		out = append(out, allWorkloads)
+	}
+	if w.Labels[labelComponent] == componentDiscovery {
+		out = append(out, discoveriesOf(w.Namespace, w.Labels[labelInstall]))
 	}
 	return out
 }

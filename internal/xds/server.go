@@ -17,6 +17,7 @@ import (
 	"github.com/meshwright/meshwright/internal/authn"
 	"github.com/meshwright/meshwright/internal/leave"
 	"github.com/meshwright/meshwright/internal/mesh"
+	"github.com/meshwright/meshwright/internal/spiffe"
 	"github.com/meshwright/meshwright/internal/translate/resource"
 	"github.com/meshwright/meshwright/internal/xds/cache"
 )
@@ -69,7 +70,12 @@ type Config struct {
 	Callers Callers
 	// Withdrawn reports whether a pod gets no new requests by what is stored.
 	Withdrawn func(l mesh.Lookup, pod mesh.Key) bool
-	Log       logr.Logger
+	// Self is who discovery is, to other discoveries of the mesh.
+	Self spiffe.ID
+	// Others waits until the proxies of the others have heard that a pod,
+	// namespace/name, goes; nil where there are none.
+	Others func(ctx context.Context, pod string) error
+	Log    logr.Logger
 }
 
 // Server answers delta ADS. It may be used concurrently.

@@ -54,6 +54,12 @@ type harness struct {
 
 func start(t *testing.T, who xds.Callers) *harness {
 	t.Helper()
+	return startWith(t, xds.Config{Callers: who})
+}
+
+// startWith runs a server with an engine of its own.
+func startWith(t *testing.T, c xds.Config) *harness {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	engine := push.New(push.Config{
@@ -61,7 +67,8 @@ func start(t *testing.T, who xds.Callers) *harness {
 		Strict: true, Log: logr.Discard(),
 	})
 	go func() { _ = engine.Run(ctx) }()
-	server := xds.New(xds.Config{Engine: engine, Callers: who, Withdrawn: view.Withdrawn, Log: logr.Discard()})
+	c.Engine, c.Withdrawn, c.Log = engine, view.Withdrawn, logr.Discard()
+	server := xds.New(c)
 	grpcServer := grpc.NewServer(xds.Options()...)
 	server.Register(grpcServer)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

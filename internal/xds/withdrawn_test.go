@@ -1,16 +1,20 @@
 package xds_test
 
 import (
+	"context"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/meshwright/meshwright/internal/leave"
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/spiffe"
 	"github.com/meshwright/meshwright/internal/test/adsclient"
 	"github.com/meshwright/meshwright/internal/translate/resource"
+	"github.com/meshwright/meshwright/internal/xds"
 	"github.com/meshwright/meshwright/internal/xds/cache"
 )
 
@@ -85,6 +89,56 @@ func TestWithdrawnIsForPodsThatGo(t *testing.T) {
 			h.engine.Apply(append([]mesh.Change{config()}, leaver(false, true)...))
 			h.engine.Synced()
 			if err := leave.Ask(h.ctx, h.conn, c.node); status.Code(err) != c.want {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWithdrawnOnceTheOthersSaySo(t *testing.T) {
+	asked, answer := make(chan string, 1), make(chan error)
+	h := startWith(t, xds.Config{
+		Callers: callers{spiffe.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "front"}},
+		Others:  func(_ context.Context, pod string) error { asked <- pod; return <-answer },
+	})
+	h.engine.Apply(append([]mesh.Change{config()}, leaver(true, false)...))
+	h.engine.Synced()
+	result := make(chan error, 1)
+	go func() { result <- leave.Ask(h.ctx, h.conn, leaverID) }()
+	if pod := <-asked; pod != "shop/back-1" {
+		t.Errorf("the others are asked for %q", pod)
+	}
+	select {
+	case err := <-result:
+		t.Fatalf("got %v although another's proxies have not heard", err)
+	default:
+	}
+	answer <- nil
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyADiscoveryAsksAnother(t *testing.T) {
+	discovery := spiffe.ID{TrustDomain: "cluster.local", Namespace: "mesh-system", ServiceAccount: "meshwright-discovery"}
+	for name, c := range map[string]struct {
+		who  spiffe.ID
+		pod  string
+		want codes.Code
+	}{
+		"discovery":                           {discovery, "shop/back-1", codes.OK},
+		"discovery, about a pod that is gone": {discovery, "shop/gone", codes.OK},
+		"discovery, about no pod":             {discovery, "back-1", codes.InvalidArgument},
+		"a proxy":                             {spiffe.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "front"}, "shop/back-1", codes.PermissionDenied},
+		"its namesake elsewhere":              {spiffe.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "meshwright-discovery"}, "shop/back-1", codes.PermissionDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startWith(t, xds.Config{Callers: callers{c.who}, Self: discovery})
+			h.engine.Apply(append([]mesh.Change{config()}, leaver(true, false)...))
+			h.engine.Synced()
+			err := h.conn.Invoke(h.ctx, "/meshwright.v1.Leave/Heard", wrapperspb.String(c.pod), &emptypb.Empty{})
+			if status.Code(err) != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})

@@ -197,6 +197,7 @@ func TestPoliciesLetInWhatTheProductNeedsAndNothingElse(t *testing.T) {
 		"a gateway to discovery":         {pods["gateway-ingress"], pods["discovery"], corev1.ProtocolTCP, 15012},
 		"one gateway to another":         {pods["gateway-ingress"], pods["gateway-egress"], corev1.ProtocolTCP, 15443},
 		"a gateway to the name server":   {pods["gateway-ingress"], peer{"kube-system", nil}, corev1.ProtocolUDP, 53},
+		"discovery to another":           {pods["discovery"], pods["discovery"], corev1.ProtocolTCP, 15012},
 		"the operator to discovery":      {peer{"meshwright-operator", nil}, pods["discovery"], corev1.ProtocolTCP, 15014},
 		"the API server to the injector": {peer{}, pods["injector"], corev1.ProtocolTCP, 9443},
 	} {
