@@ -48,6 +48,9 @@ func TestHealthAndMetricsAreServed(t *testing.T) {
 		`meshinstall_info{name="measured",profile="minimal",revision="` + active + `",version="v0.1.0"} 1`,
 		`meshinstall_condition{name="measured",status="True",type="Ready"} 1`,
 		"meshinstall_apply_duration_seconds_count", "meshinstall_render_duration_seconds_count",
+		// What begins with one is no increase.
+		`meshinstall_rollbacks_total{reason="NotUp"} `, `meshinstall_rollbacks_total{reason="configAcknowledged"} `,
+		`meshinstall_rollbacks_total{reason="workloadsReady"} `, `meshinstall_rollbacks_total{reason="injectionDryRun"} `,
 	}
 	w.eventually("the metrics speak of it", func() error {
 		body, err := fetch(w.ctx, "http://"+options.MetricsAddress+"/metrics")

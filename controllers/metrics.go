@@ -5,10 +5,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
+	"github.com/meshwright/meshwright/internal/install/rollout"
 )
 
 // The operator's own metrics, beside controller-runtime's.
@@ -59,11 +62,20 @@ func Collectors() []prometheus.Collector {
 	}
 }
 
-// startAtZero lets the series of these kinds begin before their first increment,
-// which a rate would not see otherwise.
+// startAtZero lets the series of these kinds, and those of rollbacks, begin before
+// their first increment, which a rate would not see otherwise. Gates that are
+// queries begin when they are first measured.
 func startAtZero(kinds []schema.GroupVersionKind) {
 	for _, kind := range kinds {
 		driftCorrections.WithLabelValues(kind.Kind)
+	}
+	rollbacks.WithLabelValues(v1alpha1.HistoryReasonNotUp)
+	wish := &v1alpha1.Gates{
+		ControlPlaneReady: ptr.To(true), ProxiesConnected: ptr.To[v1alpha1.Ratio]("1"), ConfigAcknowledged: ptr.To[v1alpha1.Ratio]("1"),
+		PushLatencyP99: &metav1.Duration{}, WorkloadsReady: ptr.To(true), InjectionDryRun: ptr.To(true),
+	}
+	for _, gate := range rollout.Gates(wish, "", rollout.Signals{Workloads: &v1alpha1.WorkloadsStatus{}, Tried: true}) {
+		rollbacks.WithLabelValues(gate.Name)
 	}
 }
 
@@ -101,6 +113,7 @@ func setUpdateMetrics(name string, u *v1alpha1.UpdateStatus) {
 	updateStep.WithLabelValues(name).Set(float64(u.Step))
 	for _, g := range u.Gates {
 		updateGate.WithLabelValues(name, g.Name, strconv.FormatBool(g.OK)).Set(1)
+		rollbacks.WithLabelValues(g.Name)
 	}
 	if w := u.Workloads; w != nil {
 		for state, n := range map[string]int32{"total": w.Total, "moved": w.Moved, "waiting": w.Waiting, "skipped": w.Skipped, "failed": w.Failed} {

@@ -115,6 +115,7 @@ func New(c Config) *Engine {
 		k := newKind(t, rank)
 		e.kinds = append(e.kinds, k)
 		e.byURL[t.URL] = k
+		e.metrics.startAtZero(t.URL)
 		for _, from := range t.SpawnFrom {
 			e.spawners[from] = append(e.spawners[from], k)
 		}

@@ -46,6 +46,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 }
 
+// startAtZero lets a series begin before its first increment, which the increase
+// that an alert asks for would not see otherwise.
+func (m *metrics) startAtZero(t resource.TypeURL) { m.nacks.WithLabelValues(t.Short()) }
+
 func (m *metrics) turn(d time.Duration) { m.turns.Observe(d.Seconds()) }
 
 func (m *metrics) built(t resource.TypeURL) { m.builds.WithLabelValues(t.Short()).Inc() }
