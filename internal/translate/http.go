@@ -28,7 +28,7 @@ func connectionManager(prefix string) *hcmv3.HttpConnectionManager {
 // one, so the on-demand filter holds what is early.
 func setRoutes(m *hcmv3.HttpConnectionManager, route string) {
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{ConfigSource: envoy.ADS(0), RouteConfigName: route}}
-	m.HttpFilters = []*httpFilter{envoy.OnDemand(), envoy.Router()}
+	m.HttpFilters = []*httpFilter{envoy.OnDemand(), envoy.CORS(), envoy.Fault(), envoy.Router()}
 }
 
 // outboundHTTP is for what the pod's own application sends. What the

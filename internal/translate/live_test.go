@@ -159,7 +159,7 @@ func TestEnvoyFollowsEveryChange(t *testing.T) {
 	l := goLive(t)
 	l.set(t, true, texts...)
 	l.engine.Synced()
-	sds := ads.Serve(t, nil, newSVID(t, "shop", "front"))
+	sds := ads.Serve(t, nil, ads.NewSVID(t, "shop", "front"))
 	type running struct {
 		mesh.Proxy
 		envoy *envoy.Proxy

@@ -84,5 +84,7 @@ func route(_ mesh.Reader, name string) resource.Built {
 		ValidateClusters:         envoy.Bool(false),
 		IgnorePortInHostMatching: true,
 		ResponseHeadersToRemove:  []string{unreachedHeader},
+		// Of a virtual host's own answers, as ingest allows them.
+		MaxDirectResponseBodySizeBytes: envoy.UInt32(1 << 20),
 	}}
 }
