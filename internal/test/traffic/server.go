@@ -72,6 +72,7 @@ func (s *servers) run(t testing.TB, pod *netpod.Pod, name string, port int) {
 		}
 		w.Header().Set("x-served-by", name)
 		w.Header().Set("x-server-secret", "of the server")
+		w.Header().Set("x-server-plain", "1")
 		w.WriteHeader(status)
 		json.NewEncoder(w).Encode(seen) //nolint:errcheck,errchkjson,gosec // the client may be gone
 	})}
