@@ -1,9 +1,7 @@
 package istio
 
 import (
-	"strings"
-
-	"google.golang.org/grpc/codes"
+	"google.golang.org/genproto/googleapis/rpc/code"
 	networkingv1alpha3 "istio.io/api/networking/v1alpha3"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -59,11 +57,11 @@ func (r reader) abort(at *field.Path, m *networkingv1alpha3.HTTPFaultInjection_A
 		}
 		out.HTTPStatus = uint32(max(0, by.HttpStatus))
 	case *networkingv1alpha3.HTTPFaultInjection_Abort_GrpcStatus:
-		var code codes.Code
-		if err := code.UnmarshalJSON([]byte(`"` + by.GrpcStatus + `"`)); err != nil || by.GrpcStatus == "" || strings.Contains(by.GrpcStatus, `"`) {
+		status, ok := code.Code_value[by.GrpcStatus]
+		if !ok {
 			r.refuse(at.Child("grpcStatus"), "%q is no status of gRPC; write one as UNAVAILABLE", by.GrpcStatus)
 		}
-		out.GRPCStatus = uint32(code)
+		out.GRPCStatus = uint32(status)
 	case *networkingv1alpha3.HTTPFaultInjection_Abort_Http2Error:
 		return nil // not served
 	default:
