@@ -227,7 +227,7 @@ func (e *Engine) move(s *stream, k *kind) {
 			continue
 		}
 		if now := e.ensure(to, cl).version(); now != before[slot] {
-			e.mark(s, k, cl.name, before[slot])
+			e.mark(s, k, cl, before[slot])
 		}
 	}
 }

@@ -74,6 +74,8 @@ type Engine struct {
 	leaves  int
 	// barriers wait for proxies; see Acknowledged.
 	barriers []*barrier
+	// heldBySlot is the memory of the holdings of a request.
+	heldBySlot []string
 	// Seams of the property test: forget a read, see what a turn touches.
 	dropRead func(mesh.Key) bool
 	touched  func(mesh.Key)

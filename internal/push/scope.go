@@ -165,8 +165,8 @@ func (e *Engine) rescopeCell(s *stream, cl *cell, had bool) {
 	class := s.subs[k.rank].class
 	switch {
 	case has && e.ensure(class, cl).version() != "":
-		e.mark(s, k, cl.name, "")
+		e.mark(s, k, cl, "")
 	case had && class.leaf(cl.slot).version() != "":
-		e.mark(s, k, cl.name, class.leaf(cl.slot).version())
+		e.mark(s, k, cl, class.leaf(cl.slot).version())
 	}
 }

@@ -203,7 +203,7 @@ func (s *sim) work() bool {
 			s.note("-> %s +%v -%v held %d answers %q %s", path.Base(r.GetTypeUrl()), r.GetResourceNamesSubscribe(), r.GetResourceNamesUnsubscribe(), len(r.GetInitialResourceVersions()), r.GetResponseNonce(), r.GetErrorDetail().GetMessage())
 			s.stream.Request(&cache.Request{
 				Type: resource.TypeURL(r.GetTypeUrl()), Subscribe: r.GetResourceNamesSubscribe(), Unsubscribe: r.GetResourceNamesUnsubscribe(),
-				Versions: r.GetInitialResourceVersions(), Nonce: r.GetResponseNonce(), Error: r.GetErrorDetail().GetMessage(),
+				Versions: heldOf(r), Nonce: r.GetResponseNonce(), Error: r.GetErrorDetail().GetMessage(),
 			})
 		}
 		s.unsent, moved = nil, true
@@ -329,3 +329,11 @@ func (s *sim) refusesVirtualHosts() bool {
 }
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+// heldOf is what a client says that it holds, in any order.
+func heldOf(r *discoveryv3.DeltaDiscoveryRequest) (out []cache.Held) {
+	for name, version := range r.GetInitialResourceVersions() {
+		out = append(out, cache.Held{Name: name, Version: version})
+	}
+	return out
+}

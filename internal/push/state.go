@@ -45,7 +45,7 @@ func (s *stream) state(sizes map[sized]int) cache.ProxyState {
 		}
 		t := cache.TypeState{
 			Type: string(k.URL), Class: sub.class.id, Sent: sub.sentNonce, Acked: sub.ackedNonce,
-			Pending: len(sub.dirty), Nacks: sub.nacks, Resources: sub.asked.count(),
+			Pending: len(sub.dirty) + sub.fresh.count(), Nacks: sub.nacks, Resources: sub.asked.count(),
 		}
 		if sub.wildcard || k.within != nil {
 			t.Resources = sub.class.size(sizes, s)

@@ -67,7 +67,11 @@ type subscription struct {
 
 	// answer: the first request must be answered even if there is nothing.
 	answer bool
-	dirty  map[string]want
+	// fresh are names of which the client holds nothing: they cost a bit each. One
+	// that was asked for must be answered. dirty are the others that are to be
+	// looked at. No name is in both.
+	fresh slotset
+	dirty map[string]want
 	// waiting are removals that wait for the answer to what names them.
 	waiting  map[string]removal
 	rejected map[string]rejection
@@ -158,6 +162,12 @@ func (sub *subscription) know(cl *cell) {
 
 // unknow is the way back, for a name that vanished.
 func (sub *subscription) unknow(cl *cell) {
+	if sub.fresh.has(cl.slot) {
+		sub.fresh.remove(cl.slot)
+		if sub.asked.has(cl.slot) {
+			sub.want(cl.name, want{must: true})
+		}
+	}
 	if sub.asked.has(cl.slot) {
 		sub.asked.remove(cl.slot)
 		sub.wait(cl.name)
@@ -176,9 +186,9 @@ func (sub *subscription) wait(name string) {
 // mark notes that a name's bytes are others than what the client holds. What it
 // held when the name was marked first stays, so that a change and its reverse
 // send nothing.
-func (e *Engine) mark(s *stream, k *kind, name, was string) {
-	sub := &s.subs[k.rank]
-	if _, marked := sub.dirty[name]; !marked {
+func (e *Engine) mark(s *stream, k *kind, cl *cell, was string) {
+	sub, name := &s.subs[k.rank], cl.name
+	if _, marked := sub.dirty[name]; !marked && !sub.fresh.has(cl.slot) {
 		if w, waits := sub.waiting[name]; waits {
 			was = w.held
 			delete(sub.waiting, name)
@@ -196,6 +206,12 @@ func (sub *subscription) want(name string, w want) {
 		sub.dirty = map[string]want{}
 	}
 	sub.dirty[name] = w
+}
+
+// settle takes back that a name is to be looked at.
+func (sub *subscription) settle(cl *cell) {
+	delete(sub.dirty, cl.name)
+	sub.fresh.remove(cl.slot)
 }
 
 // queue lets the stream be looked at once the turn is over.

@@ -231,7 +231,7 @@ func (e *Engine) fanOut() {
 			t := e.target(ch.cell)
 			for _, s := range c.streams {
 				if s.wants(c.kind, t) {
-					e.mark(s, c.kind, ch.cell.name, ch.was)
+					e.mark(s, c.kind, ch.cell, ch.was)
 				}
 			}
 		}

@@ -127,17 +127,17 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 	case <-s.closing:
 		return errClosing
 	}
-	first, err := st.Recv()
-	if err != nil {
+	var first request
+	if err := st.RecvMsg(&first); err != nil {
 		return ended(err)
 	}
-	proxy, err := s.identify(ctx, first.GetNode())
+	proxy, err := s.identify(ctx, first.node)
 	if err != nil {
-		s.cfg.Log.Info("Refusing a proxy", "proxy", first.GetNode().GetId(), "reason", err.Error())
+		s.cfg.Log.Info("Refusing a proxy", "proxy", first.node.GetId(), "reason", err.Error())
 		return err
 	}
 	hold := startingFor
-	if len(first.GetInitialResourceVersions()) > 0 {
+	if len(first.Versions) > 0 {
 		hold = resumingFor
 	}
 	release, err := s.admit(ctx, hold)
@@ -151,7 +151,7 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 	}
 	defer c.stream.Close()
 	c.log.V(1).Info("Proxy connected")
-	c.stream.Request(request(first))
+	c.stream.Request(&first.Request)
 	go c.read()
 	err = c.write(ctx)
 	c.log.V(1).Info("Proxy disconnected", "reason", status.Convert(err).Message())
@@ -189,12 +189,12 @@ type connection struct {
 // read hands requests to the engine until the client goes.
 func (c *connection) read() {
 	for {
-		r, err := c.grpc.Recv()
-		if err != nil {
+		var r request
+		if err := c.grpc.RecvMsg(&r); err != nil {
 			c.failed <- ended(err)
 			return
 		}
-		c.stream.Request(request(r))
+		c.stream.Request(&r.Request)
 	}
 }
 
@@ -233,28 +233,6 @@ func (c *connection) push(p *cache.Push) error {
 	}
 	c.stream.Written()
 	return nil
-}
-
-func request(r *discoveryv3.DeltaDiscoveryRequest) *cache.Request {
-	return &cache.Request{
-		Type:        resource.TypeURL(r.GetTypeUrl()),
-		Subscribe:   r.GetResourceNamesSubscribe(),
-		Unsubscribe: r.GetResourceNamesUnsubscribe(),
-		Versions:    r.GetInitialResourceVersions(),
-		Nonce:       r.GetResponseNonce(),
-		Error:       rejection(r),
-	}
-}
-
-// rejection is the text of a NACK, never empty for one.
-func rejection(r *discoveryv3.DeltaDiscoveryRequest) string {
-	switch {
-	case r.GetErrorDetail() == nil:
-		return ""
-	case r.GetErrorDetail().GetMessage() == "":
-		return "rejected without a reason"
-	}
-	return r.GetErrorDetail().GetMessage()
 }
 
 // ended is nil where a client closed its side in good order.
