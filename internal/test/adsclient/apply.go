@@ -35,6 +35,9 @@ func (c *Client) apply(t resource.TypeURL, r *discoveryv3.DeltaDiscoveryResponse
 		got := received(res)
 		c.again(t, name, got, &count)
 		c.answered(t, res)
+		if c.Seen != nil {
+			c.Seen(t, name, got)
+		}
 		if c.Reject != nil {
 			if why := c.Reject(t, name, got); why != "" {
 				refused = fmt.Sprintf("%s: %s", name, why)
