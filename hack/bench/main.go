@@ -74,7 +74,7 @@ The server is one of
 	f.DurationVar(&o.churn, "churn", 0, "how long 20, then 200 endpoints change in a second; 0 leaves it out")
 	f.StringVarP(&o.output, "output", "o", "table", "table or json")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show what the server says")
-	c.AddCommand(&cobra.Command{
+	c.AddCommand(scaleCommand(), &cobra.Command{
 		Use: serveCommand, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return serve(c.Context(), os.Stdin, os.Stdout) },
 	})
