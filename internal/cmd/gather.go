@@ -21,6 +21,7 @@ const gatherTimeout = 2 * time.Minute
 // gatherOptions are the flags of meshwright gather.
 type gatherOptions struct {
 	cluster *genericclioptions.ConfigFlags
+	install string
 	file    string
 	tail    int64
 }
@@ -38,12 +39,16 @@ Secrets are never read. Of what is, values of fields that are named like a
 password or a token, private keys and tokens are taken out. Look through the
 file before you give it to somebody.
 
+With --install only what belongs to that mesh is in the file, where several share
+the cluster; the operator works for all of them, so its log is not.
+
 What could not be read is listed in errors.txt in the file, and the rest is there.`,
 		Example: `  meshwright gather
-  meshwright gather -o fault.tar.gz --tail 5000`,
+  meshwright gather -o fault.tar.gz --install prod --tail 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout()) },
 	}
+	c.Flags().StringVar(&o.install, "install", "", "name of the MeshInstall of which to gather; none means all, and the operator")
 	c.Flags().StringVarP(&o.file, "output", "o", "", "file to write, - is the standard output (default meshwright-gather-TIME.tar.gz)")
 	c.Flags().Int64Var(&o.tail, "tail", 1000, "lines of each log, at most")
 	o.cluster.AddFlags(c.Flags())
@@ -57,11 +62,14 @@ func (o *gatherOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
-	g, err := newGatherer(config, o.tail)
+	g, err := newGatherer(config, o.install, o.tail)
 	if err != nil {
 		return err
 	}
 	if err := g.reachable(ctx); err != nil {
+		return err
+	}
+	if err := g.known(ctx); err != nil {
 		return err
 	}
 	if o.file == "-" {

@@ -51,17 +51,19 @@ type gatherer struct {
 	config  *rest.Config
 	objects dynamic.Interface
 	client  kubernetes.Interface
+	install string // whose objects; empty for all
 	tail    int64
 	now     time.Time
 
 	archive  *tar.Writer
 	files    int
 	failures []string
-	// namespaces are those in which something of ours was found.
-	namespaces map[string]bool
+	// namespaces are those in which something of ours was found, names those of
+	// MeshInstalls and revisions.
+	namespaces, names map[string]bool
 }
 
-func newGatherer(config *rest.Config, tail int64) (*gatherer, error) {
+func newGatherer(config *rest.Config, install string, tail int64) (*gatherer, error) {
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
@@ -70,7 +72,30 @@ func newGatherer(config *rest.Config, tail int64) (*gatherer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	return &gatherer{config: config, objects: objects, client: client, tail: tail, now: time.Now(), namespaces: map[string]bool{}}, nil
+	return &gatherer{
+		config: config, objects: objects, client: client, install: install, tail: tail, now: time.Now(),
+		namespaces: map[string]bool{}, names: map[string]bool{},
+	}, nil
+}
+
+// known tells a MeshInstall of that name from a slip.
+func (g *gatherer) known(ctx context.Context) error {
+	if g.install == "" {
+		return nil
+	}
+	_, err := g.objects.Resource(gatheredInstalls[0]).Get(ctx, g.install, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("--install: there is no MeshInstall %q; kubectl get meshinstalls lists them", g.install)
+	}
+	return nil // what cannot be read is told in the file
+}
+
+// selector has the labels of what is gathered.
+func (g *gatherer) selector() string {
+	if g.install == "" {
+		return partOfMesh
+	}
+	return partOfMesh + "," + installLabel + "=" + g.install
 }
 
 // reachable tells a cluster that cannot be reached from one of which parts
@@ -119,11 +144,19 @@ func (g *gatherer) clusterObjects(ctx context.Context) error {
 	fromSecrets := map[string]bool{}
 	for _, resource := range gatheredInstalls {
 		for _, o := range g.list(ctx, resource, "") {
+			install, isRevision, _ := unstructured.NestedString(o.Object, "spec", "install")
+			if !isRevision {
+				install = o.GetName()
+			}
+			if g.install != "" && g.install != install {
+				continue
+			}
+			g.names[o.GetName()] = true
 			if takesSecrets(&o) {
 				fromSecrets[o.GetName()] = true
 			}
 			// A revision keeps the values that it was rendered with.
-			if install, _, _ := unstructured.NestedString(o.Object, "spec", "install"); fromSecrets[install] {
+			if isRevision && fromSecrets[install] {
 				_ = unstructured.SetNestedField(o.Object, map[string]any{"values": redacted}, "spec", "values")
 			}
 			if err := g.store(resource.Resource, &o); err != nil {
@@ -132,7 +165,7 @@ func (g *gatherer) clusterObjects(ctx context.Context) error {
 		}
 	}
 	for _, resource := range gatheredCluster {
-		for _, o := range g.list(ctx, resource, partOfMesh) {
+		for _, o := range g.list(ctx, resource, g.selector()) {
 			if err := g.store(resource.Resource, &o); err != nil {
 				return err
 			}
@@ -152,7 +185,7 @@ func takesSecrets(install *unstructured.Unstructured) bool {
 
 func (g *gatherer) namespacedObjects(ctx context.Context) error {
 	for _, resource := range gatheredNamespaced {
-		for _, o := range g.list(ctx, resource, partOfMesh) {
+		for _, o := range g.list(ctx, resource, g.selector()) {
 			g.namespaces[o.GetNamespace()] = true
 			if err := g.store("namespaces/"+o.GetNamespace()+"/"+resource.Resource, &o); err != nil {
 				return err
@@ -167,7 +200,8 @@ func (g *gatherer) events(ctx context.Context) error {
 	var out strings.Builder
 	for _, e := range g.list(ctx, gatheredEvents, "") {
 		about, _, _ := unstructured.NestedStringMap(e.Object, "regarding")
-		if !g.namespaces[e.GetNamespace()] && !strings.HasPrefix(about["apiVersion"], "meshwright.io/") {
+		ofKinds := strings.HasPrefix(about["apiVersion"], "meshwright.io/") && (g.install == "" || g.names[about["name"]])
+		if !g.namespaces[e.GetNamespace()] && !ofKinds {
 			continue
 		}
 		redactObject(&e)
@@ -183,7 +217,7 @@ func (g *gatherer) events(ctx context.Context) error {
 // proxies are those that discovery has, as meshwright proxies -o json says it.
 func (g *gatherer) proxies(ctx context.Context) error {
 	reader := &discoveryReader{client: g.client, forward: forwarder(g.config, g.client)}
-	rows, err := reader.read(ctx, "", "")
+	rows, err := reader.read(ctx, "", g.install)
 	g.failed("ask discovery for its proxies", err)
 	raw, err := json.MarshalIndent(proxyList{Items: newest(rows)}, "", "  ")
 	if err != nil {
@@ -195,7 +229,7 @@ func (g *gatherer) proxies(ctx context.Context) error {
 // logs are the last lines of each container of ours, and of the one before it
 // where it was started again.
 func (g *gatherer) logs(ctx context.Context) error {
-	pods, err := g.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: partOfMesh})
+	pods, err := g.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: g.selector()})
 	if err != nil {
 		g.failed("list pods", err)
 		return nil

@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -176,6 +178,70 @@ func TestGatherHasWhatHelpsAndNoSecret(t *testing.T) {
 	root.SetArgs([]string{"gather", "--kubeconfig", server.Kubeconfig, "-o", file})
 	if err := root.Execute(); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a file that was there: %v", err)
+	}
+}
+
+// sharedWorld is a cluster with two meshes and the operator.
+var sharedWorld = []string{
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: mesh-blue}\n",
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: mesh-red}\n",
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: meshwright-operator}\n",
+	"apiVersion: meshwright.io/v1alpha1\nkind: MeshInstall\nmetadata: {name: blue}\nspec: {version: v0.1.0}\n",
+	"apiVersion: meshwright.io/v1alpha1\nkind: MeshInstall\nmetadata: {name: red}\nspec: {version: v0.1.0}\n",
+	"apiVersion: meshwright.io/v1alpha1\nkind: MeshRevision\nmetadata: {name: blue-0123456789}\nspec: {install: blue, version: v0.1.0, renderedHash: abc, values: {}}\n",
+	"apiVersion: meshwright.io/v1alpha1\nkind: MeshRevision\nmetadata: {name: red-0123456789}\nspec: {install: red, version: v0.1.0, renderedHash: abc, values: {}}\n",
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: mesh-blue, labels: {app.kubernetes.io/part-of: meshwright, meshwright.io/install: blue}}\n",
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: mesh-red, labels: {app.kubernetes.io/part-of: meshwright, meshwright.io/install: red}}\n",
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: meshwright-operator, labels: {app.kubernetes.io/part-of: meshwright}}\n",
+	eventAbout("blue"), eventAbout("red"),
+}
+
+func eventAbout(install string) string {
+	return "apiVersion: events.k8s.io/v1\nkind: Event\nmetadata: {name: " + install + ".1, namespace: default}\n" +
+		"regarding: {apiVersion: meshwright.io/v1alpha1, kind: MeshRevision, name: " + install + "-0123456789}\n" +
+		"type: Normal\nreason: Noticed\naction: Look\nnote: about " + install + "\neventTime: \"2026-01-01T00:00:00.000000Z\"\nreportingController: test\nreportingInstance: test\n"
+}
+
+func TestGatherOfOneMeshHasNothingOfAnother(t *testing.T) {
+	server := apiserver.Start(t, apiserver.WithCRDs("../../charts/operator/crds"))
+	create(t, server, sharedWorld)
+	for install, want := range map[string][]string{
+		"blue": {"events.jsonl about blue", "meshinstalls/blue.yaml", "meshrevisions/blue-0123456789.yaml", "namespaces/mesh-blue/configmaps/settings.yaml"},
+		"": {
+			"events.jsonl about blue", "events.jsonl about red", "meshinstalls/blue.yaml", "meshinstalls/red.yaml",
+			"meshrevisions/blue-0123456789.yaml", "meshrevisions/red-0123456789.yaml",
+			"namespaces/mesh-blue/configmaps/settings.yaml", "namespaces/mesh-red/configmaps/settings.yaml",
+			"namespaces/meshwright-operator/configmaps/settings.yaml",
+		},
+	} {
+		var packed bytes.Buffer
+		root := Root()
+		root.SetOut(&packed)
+		root.SetArgs([]string{"gather", "--kubeconfig", server.Kubeconfig, "--install", install, "-o", "-"})
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
+		}
+		files := unpack(t, packed.Bytes())
+		var got []string
+		for _, team := range []string{"blue", "red"} {
+			if strings.Contains(files["events.jsonl"], "about "+team) {
+				got = append(got, "events.jsonl about "+team)
+			}
+		}
+		for name := range files {
+			if strings.Contains(name, "/") {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("of %q (-want +got):\n%s", install, d)
+		}
+	}
+	root := Root()
+	root.SetArgs([]string{"gather", "--kubeconfig", server.Kubeconfig, "--install", "green", "-o", "-"})
+	if err := root.Execute(); err == nil || !strings.Contains(err.Error(), `there is no MeshInstall "green"`) {
+		t.Errorf("error is %v", err)
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 )
@@ -80,7 +83,11 @@ var sailRules = []rule{
 		}
 		return err
 	}},
-	{"updateStrategy.inactiveRevisionDeletionGracePeriodSeconds", "", "write spec.update.retainOld", nil},
+	{"updateStrategy.inactiveRevisionDeletionGracePeriodSeconds", "spec.update.retainOld", "", func(c *conversion, f field) error {
+		seconds, err := f.number()
+		c.update().RetainOld = &metav1.Duration{Duration: time.Duration(seconds) * time.Second}
+		return err
+	}},
 	{"namespace", "", "the mesh has a namespace of its own, spec.namespace (mesh-system): copy objects that are for the whole mesh there", nil},
 	{"version", "", "versions of the mesh are its own: spec.version", nil},
 	{"profile", "", "Istio's profiles have no gateways there, so minimal was taken. See docs/reference/profiles.md", nil},

@@ -102,6 +102,8 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		"a port twice":                   {operator + "{components: {ingressGateways: [{name: istio-ingressgateway, k8s: {service: {ports: [{name: a, port: 80}, {name: b, port: 80}]}}}]}}", "spec.components.ingressGateways[0].k8s.service.ports[1]", "port 80 or its name is there twice"},
 		"a quantity that is none":        {operator + "{values: {global: {proxy: {resources: {limits: {cpu: a}}}}}}", "spec.values.global.proxy.resources", "quantities must match"},
 		"a quantity in binary exponents": {operator + "{values: {pilot: {resources: {limits: {memory: 1Pi}}}}}", "spec.values.pilot.resources.limits.memory", "1Pi is not a quantity such as"},
+		"selectors that are no list":     {operator + "{meshConfig: {discoverySelectors: {a: b}}}", "spec.meshConfig.discoverySelectors", "is not a list"},
+		"a selector that is none":        {operator + "{meshConfig: {discoverySelectors: [{labels: {a: b}}]}}", "spec.meshConfig.discoverySelectors[0]", "is not a label selector"},
 		"a strategy that there is not":   {"kind: Istio\nspec: {updateStrategy: {type: Never}}", "spec.updateStrategy.type", "Never is not InPlace or RevisionBased"},
 	}
 	for name, tc := range cases {

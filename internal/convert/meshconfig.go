@@ -1,10 +1,38 @@
 package convert
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 )
+
+// scope takes Istio's list of selectors, of which one that matches is enough; the
+// MeshInstall has one selector.
+func (c *conversion) scope(f field) error {
+	list, err := f.list()
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if len(list) > 1 {
+		c.note(f, "write spec.scope.namespaceSelector, one selector for all of them")
+		return nil
+	}
+	raw, err := json.Marshal(list[0].value)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", list[0].path, err)
+	}
+	selector := &metav1.LabelSelector{}
+	if err := yaml.UnmarshalStrict(raw, selector); err != nil {
+		return list[0].wrong("a label selector")
+	}
+	c.spec.Scope = &v1alpha1.Scope{NamespaceSelector: selector}
+	return nil
+}
 
 // meshConfigRules are about Istio's MeshConfig.
 var meshConfigRules = slices.Concat([]rule{
@@ -39,7 +67,7 @@ var meshConfigRules = slices.Concat([]rule{
 	always("defaultConfig.holdApplicationUntilProxyStarts", true, "an application always starts after its proxy: the sidecar is a native one"),
 	always("accessLogFile", "", "access logs are not written yet"),
 	{"defaultConfig.discoveryAddress", "", "leave it out: it follows from spec.namespace", nil},
-	{"discoverySelectors", "", "write spec.scope.namespaceSelector, which limits injection too", nil},
+	{"discoverySelectors", "spec.scope.namespaceSelector", "one selector, which limits injection too; of several make one", (*conversion).scope},
 	{"trustDomainAliases", "", "aliases are not served: workloads of other trust domains are not known", nil},
 	{"defaultConfig.proxyMetadata", "", "proxies take no metadata from users", nil},
 	{"defaultConfig.terminationDrainDuration", "", "leave it out: a pod's grace period is the one deadline (docs/guides/restarts.md)", nil},
