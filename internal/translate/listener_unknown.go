@@ -20,8 +20,10 @@ import (
 // inside Envoy, which waits briefly for the first bytes of TLS. The wait cannot
 // be had in the capture listener: it would be every port's.
 
-// unknownTimeout is how long such a client is waited for.
-const unknownTimeout = 200 * time.Millisecond
+// unknownTimeout is how long such a client is waited for. A proxy that is held up
+// for longer, or whose first bytes are lost on the way, is taken for plaintext and
+// loses the connection: 200 ms were less than a retransmission takes.
+const unknownTimeout = time.Second
 
 // unknownListenerName is the listener of a port of the pod.
 func unknownListenerName(port int32) string { return listenerName("virtualInbound-unknown", port) }
