@@ -176,8 +176,11 @@ type result struct {
 	// CPU of the server in all iterations, the silence after each included.
 	CPUMilliseconds float64 `json:"cpuMilliseconds"`
 	// ResidentBytes are at the end of the phase, PeakBytes since the start.
-	ResidentBytes int64 `json:"residentBytes"`
-	PeakBytes     int64 `json:"peakBytes"`
+	// AnonymousBytes are ResidentBytes without what is mapped from the program's
+	// file.
+	ResidentBytes  int64 `json:"residentBytes"`
+	AnonymousBytes int64 `json:"anonymousBytes"`
+	PeakBytes      int64 `json:"peakBytes"`
 
 	each, last []time.Duration
 	reached    int
@@ -228,7 +231,7 @@ func (r *result) finish(before, after usage) {
 	r.Reached = float64(r.reached) / float64(r.Iterations)
 	r.Proxy, r.Last = percentilesOf(r.each), percentilesOf(r.last)
 	r.CPUMilliseconds = milliseconds(after.cpu - before.cpu)
-	r.ResidentBytes, r.PeakBytes = after.resident, after.peak
+	r.ResidentBytes, r.AnonymousBytes, r.PeakBytes = after.resident, after.anonymous, after.peak
 }
 
 // percentiles are of times, in milliseconds; all 0 if there was none.

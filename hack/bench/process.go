@@ -18,8 +18,9 @@ type process int
 type usage struct {
 	// cpu is that of all threads, also of those that ended.
 	cpu time.Duration
-	// resident memory now, and its highest value so far, in bytes.
-	resident, peak int64
+	// resident memory now, the part of it that is not the program's own file, and
+	// its highest value so far, in bytes.
+	resident, anonymous, peak int64
 }
 
 // usage returns an error once the process is gone.
@@ -39,7 +40,7 @@ func (p process) usage() (usage, error) {
 	lines := bufio.NewScanner(status)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ":")
-		into := map[string]*int64{"VmRSS": &u.resident, "VmHWM": &u.peak}[name]
+		into := map[string]*int64{"VmRSS": &u.resident, "RssAnon": &u.anonymous, "VmHWM": &u.peak}[name]
 		if into == nil {
 			continue
 		}

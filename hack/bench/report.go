@@ -53,7 +53,8 @@ bytes the proxy held already, without a reason; "owed" those with one, as an ass
 "reached" are the proxies that got anything. Milliseconds run from before the change is made to a proxy's last
 response: over all proxies, and to the last proxy of each change. "cpu" is all of the server's process from the
 change to the end of the silence after it, so what it does when idle is in it. The simulated proxies share the
-machine and slow it down. "sent" are the bytes of the proxy's own requests.
+machine and slow it down. "sent" are the bytes of the proxy's own requests. "anon." is resident memory without
+what is mapped from the program's file, which the kernel may drop and replicas on a node share.
 `
 
 // writeTable writes the figures for a person.
@@ -64,7 +65,7 @@ func (r *report) writeTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%d CPUs; each change %d times, over after %s of silence; all in %s; a proxy holds %.0f resources\n\n",
 		r.Server, r.CPUs, r.Iterations, r.Quiet, r.Took, r.Resources)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "change\tproxies\treached\tB/proxy\tres.\tresp.\trem.\tresent\towed\tsent B\tp50 ms\tp99 ms\tlast p50\tlast max\tcpu ms\tcpu µs/proxy\tRSS MB\tpeak MB\tfaults\t")
+	fmt.Fprintln(t, "change\tproxies\treached\tB/proxy\tres.\tresp.\trem.\tresent\towed\tsent B\tp50 ms\tp99 ms\tlast p50\tlast max\tcpu ms\tcpu µs/proxy\tRSS MB\tanon. MB\tpeak MB\tfaults\t")
 	for i := range r.Results {
 		r.Results[i].row(t)
 	}
@@ -99,7 +100,7 @@ func (r *result) row(t io.Writer) {
 	} else {
 		fmt.Fprintf(t, "%.1f\t%.1f\t%.1f\t%.1f\t", r.Proxy.P50, r.Proxy.P99, r.Last.P50, r.Last.Max)
 	}
-	fmt.Fprintf(t, "%.2f\t%.0f\t%d\t%d\t%d\t\n", cpu, 1000*cpu/float64(r.Proxies), r.ResidentBytes>>20, r.PeakBytes>>20, r.Faults)
+	fmt.Fprintf(t, "%.2f\t%.0f\t%d\t%d\t%d\t%d\t\n", cpu, 1000*cpu/float64(r.Proxies), r.ResidentBytes>>20, r.AnonymousBytes>>20, r.PeakBytes>>20, r.Faults)
 }
 
 // short is a number with as many digits as matter.

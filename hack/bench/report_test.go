@@ -50,7 +50,7 @@ func TestTableDividesByChangesAndProxies(t *testing.T) {
 			Total: adsclient.Count{Bytes: 4000, Resources: 40, Responses: 30, Removed: 20, Resent: 10, Owed: 5},
 			Types: map[string]adsclient.Count{"Cluster": {Bytes: 4000, Resources: 40}},
 			Proxy: percentiles{P50: 1, P99: 2}, Last: percentiles{P50: 3, Max: 4},
-			CPUMilliseconds: 8, ResidentBytes: 50 << 20, PeakBytes: 60 << 20,
+			CPUMilliseconds: 8, ResidentBytes: 50 << 20, AnonymousBytes: 30 << 20, PeakBytes: 60 << 20,
 		}, {Phase: "nothing", Iterations: 1, Proxies: 10}},
 	}
 	var out strings.Builder
@@ -58,8 +58,8 @@ func TestTableDividesByChangesAndProxies(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]string{
-		{"one", "thing", "10", "5", "200", "2", "1.50", "1", "0.50", "0.25", "100", "1.0", "2.0", "3.0", "4.0", "4.00", "400", "50", "60", "1"},
-		{"nothing", "10", "0", "0", "0", "0", "0", "0", "0", "0", "-", "-", "-", "-", "0.00", "0", "0", "0", "0"},
+		{"one", "thing", "10", "5", "200", "2", "1.50", "1", "0.50", "0.25", "100", "1.0", "2.0", "3.0", "4.0", "4.00", "400", "50", "30", "60", "1"},
+		{"nothing", "10", "0", "0", "0", "0", "0", "0", "0", "0", "-", "-", "-", "-", "0.00", "0", "0", "0", "0", "0"},
 	}
 	var got [][]string
 	for l := range strings.Lines(out.String()) {
