@@ -42,11 +42,31 @@ func TestPodsFromBeforeAreNamedAndRestarted(t *testing.T) {
 	automatic := v1alpha1.MigrateAutomatic
 	spec.Update = &v1alpha1.Update{DataPlane: &v1alpha1.DataPlane{Migrate: &automatic}}
 	w.ready(spec)
-	w.Eventually(t, func() error {
-		pods := w.pods(namespace, "app=early")
-		if len(pods) != 1 || !slices.ContainsFunc(pods[0].Spec.InitContainers, isProxy) || named() {
-			return fmt.Errorf("there are %d pods; in the status: %t", len(pods), named())
-		}
-		return nil
-	})
+	meshed := func(namespace string) {
+		t.Helper()
+		w.Eventually(t, func() error {
+			pods := w.pods(namespace, "app=early")
+			if len(pods) != 1 || !slices.ContainsFunc(pods[0].Spec.InitContainers, isProxy) || named() {
+				return fmt.Errorf("there are %d pods; in the status: %t", len(pods), named())
+			}
+			return nil
+		})
+	}
+	meshed(namespace)
+
+	// By eviction the owner's template stays as it is.
+	evict := v1alpha1.RestartEvict
+	spec.Update.DataPlane.Restart = &evict
+	w.ready(spec)
+	another := w.Namespace(t)
+	w.Deploy(t, another, e2e.App{Name: "early"})
+	template := func() string {
+		return w.Kubectl(t, "--namespace", another, "get", "deployment", "early", "--output", "jsonpath={.spec.template}")
+	}
+	before := template()
+	w.Kubectl(t, "label", "namespace", another, "istio-injection=enabled")
+	meshed(another)
+	if after := template(); after != before {
+		t.Errorf("the template is %s, was %s", after, before)
+	}
 }
