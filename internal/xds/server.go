@@ -32,10 +32,6 @@ const (
 	// maxRequest is what a first request of a large mesh may take: each name is
 	// in it twice.
 	maxRequest = 32 << 20
-	// window is what a proxy may send ahead: enough for the first request of a large
-	// mesh. A fixed one saves a ping and its answer for each acknowledgement, by
-	// which gRPC would work out a better one.
-	window = 1 << 20
 	// Streams are closed after streamAge, so that replicas share the load again;
 	// a proxy that comes back is sent only what differs.
 	streamAge      = 30 * time.Minute
@@ -97,8 +93,6 @@ func Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.InitialWindowSize(window),
-		grpc.InitialConnWindowSize(window),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: pingAfter, Timeout: pingTimeout, MaxConnectionAge: streamAge, MaxConnectionAgeGrace: streamAgeGrace,
 		}),
@@ -133,17 +127,17 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 	case <-s.closing:
 		return errClosing
 	}
-	var first request
-	if err := st.RecvMsg(&first); err != nil {
+	first, err := st.Recv()
+	if err != nil {
 		return ended(err)
 	}
-	proxy, err := s.identify(ctx, first.node)
+	proxy, err := s.identify(ctx, first.GetNode())
 	if err != nil {
-		s.cfg.Log.Info("Refusing a proxy", "proxy", first.node.GetId(), "reason", err.Error())
+		s.cfg.Log.Info("Refusing a proxy", "proxy", first.GetNode().GetId(), "reason", err.Error())
 		return err
 	}
 	hold := startingFor
-	if len(first.Versions) > 0 {
+	if len(first.GetInitialResourceVersions()) > 0 {
 		hold = resumingFor
 	}
 	release, err := s.admit(ctx, hold)
@@ -157,7 +151,7 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 	}
 	defer c.stream.Close()
 	c.log.V(1).Info("Proxy connected")
-	c.stream.Request(&first.Request)
+	c.stream.Request(request(first))
 	go c.read()
 	err = c.write(ctx)
 	c.log.V(1).Info("Proxy disconnected", "reason", status.Convert(err).Message())
@@ -195,12 +189,12 @@ type connection struct {
 // read hands requests to the engine until the client goes.
 func (c *connection) read() {
 	for {
-		var r request
-		if err := c.grpc.RecvMsg(&r); err != nil {
+		r, err := c.grpc.Recv()
+		if err != nil {
 			c.failed <- ended(err)
 			return
 		}
-		c.stream.Request(&r.Request)
+		c.stream.Request(request(r))
 	}
 }
 
@@ -239,6 +233,28 @@ func (c *connection) push(p *cache.Push) error {
 	}
 	c.stream.Written()
 	return nil
+}
+
+func request(r *discoveryv3.DeltaDiscoveryRequest) *cache.Request {
+	return &cache.Request{
+		Type:        resource.TypeURL(r.GetTypeUrl()),
+		Subscribe:   r.GetResourceNamesSubscribe(),
+		Unsubscribe: r.GetResourceNamesUnsubscribe(),
+		Versions:    r.GetInitialResourceVersions(),
+		Nonce:       r.GetResponseNonce(),
+		Error:       rejection(r),
+	}
+}
+
+// rejection is the text of a NACK, never empty for one.
+func rejection(r *discoveryv3.DeltaDiscoveryRequest) string {
+	switch {
+	case r.GetErrorDetail() == nil:
+		return ""
+	case r.GetErrorDetail().GetMessage() == "":
+		return "rejected without a reason"
+	}
+	return r.GetErrorDetail().GetMessage()
 }
 
 // ended is nil where a client closed its side in good order.
