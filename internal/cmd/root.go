@@ -77,6 +77,7 @@ func subcommands() *cobra.Command {
 		discoveryCommand(),
 		checkCommand(), convertCommand(), gatherCommand(),
 		proxiesCommand(),
+		scopeCommand(),
 		statusCommand(),
 		versionCommand(),
 	)
