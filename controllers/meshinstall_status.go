@@ -129,7 +129,11 @@ func (s *scope) revisions() []v1alpha1.RevisionStatus {
 	}
 	var out []v1alpha1.RevisionStatus
 	for name, phase := range phases {
-		out = append(out, v1alpha1.RevisionStatus{Name: name, Version: versions[name], Phase: phase, Proxies: said[name].ProxiesConnected, Namespaces: said[name].Namespaces})
+		revision := v1alpha1.RevisionStatus{Name: name, Version: versions[name], Phase: phase, Proxies: said[name].ProxiesConnected, Namespaces: said[name].Namespaces}
+		if phase == v1alpha1.RevisionRetired || phase == v1alpha1.RevisionFailed {
+			revision.Proxies = nil // its discovery is gone
+		}
+		out = append(out, revision)
 	}
 	slices.SortFunc(out, func(a, b v1alpha1.RevisionStatus) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -26,6 +27,7 @@ import (
 	"github.com/meshwright/meshwright/internal/translate"
 	"github.com/meshwright/meshwright/internal/version"
 	"github.com/meshwright/meshwright/internal/view"
+	"github.com/meshwright/meshwright/internal/xds"
 )
 
 // discoveryFlags are those of meshwright discovery.
@@ -68,15 +70,17 @@ tools, against a bare API server. Nothing is signed then unless
 
 // discovery is the process: what its parts share.
 type discovery struct {
-	flags    *discoveryFlags
-	file     meshFile
-	rest     *rest.Config
-	client   kubernetes.Interface
-	engine   *push.Engine
-	source   *source.Source
-	status   *status.Writer
-	registry *prometheus.Registry
-	log      logr.Logger
+	flags  *discoveryFlags
+	file   meshFile
+	rest   *rest.Config
+	client kubernetes.Interface
+	engine *push.Engine
+	source *source.Source
+	status *status.Writer
+	// elsewhere are revisions that have a discovery of their own again.
+	elsewhere *xds.Elsewhere
+	registry  *prometheus.Registry
+	log       logr.Logger
 }
 
 func runDiscovery(ctx context.Context, f *discoveryFlags) error {
@@ -115,7 +119,7 @@ func newDiscovery(f *discoveryFlags) (*discovery, error) {
 	if f.secureAddress == "" && f.plaintextAddress == "" {
 		return nil, fmt.Errorf("give --secure-address or --plaintext-xds-address")
 	}
-	d := &discovery{flags: f, registry: prometheus.NewRegistry(), log: log.New(log.Options{Level: f.verbosity, JSON: f.kubeconfig == ""})}
+	d := &discovery{flags: f, registry: prometheus.NewRegistry(), elsewhere: &xds.Elsewhere{}, log: log.New(log.Options{Level: f.verbosity, JSON: f.kubeconfig == ""})}
 	ctrl.SetLogger(d.log)
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
@@ -177,6 +181,7 @@ func (d *discovery) apply(events []source.Event) {
 	changes := make([]mesh.Change, 0, len(events))
 	objects := make([]status.Object, 0, len(events))
 	for _, e := range events {
+		d.sendElsewhere(e)
 		changes = append(changes, mesh.Change{Key: e.Key, Value: e.Value})
 		objects = append(objects, status.Object{
 			Key: e.Key, Gone: e.Gone, Generation: e.Generation, Problems: e.Problems, Conditions: e.Conditions,
@@ -184,6 +189,23 @@ func (d *discovery) apply(events []source.Event) {
 	}
 	d.engine.Apply(changes)
 	d.status.Observe(objects)
+}
+
+// What discovery's Services are called, and what says whose pods they lead to.
+const (
+	discoveryPrefix = "meshwright-discovery-"
+	revisionOfMesh  = "meshwright.io/revision"
+)
+
+// sendElsewhere notes where the name of another revision's discovery leads: that
+// of a retired one to the revision that serves, until it is begun with again.
+func (d *discovery) sendElsewhere(e source.Event) {
+	revision, ok := strings.CutPrefix(e.Key.Name, discoveryPrefix)
+	if !ok || e.Key.Kind != mesh.KindService || e.Key.Namespace != d.flags.namespace || revision == d.file.Revision {
+		return
+	}
+	service, _ := e.Value.(*mesh.Service)
+	d.elsewhere.Set(revision, service != nil && service.Selector[revisionOfMesh] == revision)
 }
 
 // identity makes the keeper of keys of the secured address.

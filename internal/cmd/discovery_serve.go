@@ -38,7 +38,7 @@ func (d *discovery) serve(ctx context.Context, group *errgroup.Group) error {
 		others := &leave.Others{Addresses: d.others, TLS: id.calling, Log: d.log.WithName("leave")}
 		ads := xds.New(xds.Config{
 			Engine: d.engine, Callers: id.peers, Withdrawn: view.Withdrawn,
-			Self: id.self, Others: others.Ask, Log: d.log.WithName("xds"),
+			Self: id.self, Others: others.Ask, Elsewhere: d.elsewhere, Log: d.log.WithName("xds"),
 		})
 		s := id.grpcServer(d.log.WithName("ca"), xds.Options()...)
 		if err := d.serveADS(ctx, group, d.flags.secureAddress, s, ads); err != nil {

@@ -93,6 +93,9 @@ type Proxy struct {
 	Namespace      string
 	Pod            string
 	ServiceAccount string
+	// Revision is the mesh's that gave it to the pod, "" if it is not known. No
+	// resource depends on it.
+	Revision string
 	// Labels and Locality are believed only if the proxy has no Workload in the
 	// store and came by the development address; nil and "" otherwise.
 	Labels   map[string]string

@@ -19,6 +19,9 @@ import (
 // behind a pod that was just started.
 const podWait = 10 * time.Second
 
+// revisionLabel is on pods with a proxy (Istio's).
+const revisionLabel = "istio.io/rev"
+
 // ParseNode reads a node id of Istio's form, type~ip~pod.namespace~domain. The
 // error says which part is wrong.
 func ParseNode(id string) (mesh.Proxy, error) {
@@ -75,7 +78,7 @@ func (s *Server) identify(ctx context.Context, node *corev3.Node) (mesh.Proxy, e
 	case w.Router != (p.Type == mesh.ProxyRouter):
 		return p, status.Errorf(codes.PermissionDenied, "pod %s/%s may not ask as a %s", p.Namespace, p.Pod, p.Type)
 	}
-	p.ServiceAccount = w.ServiceAccount
+	p.ServiceAccount, p.Revision = w.ServiceAccount, w.Labels[revisionLabel]
 	return p, nil
 }
 

@@ -75,7 +75,9 @@ type Config struct {
 	// Others waits until the proxies of the others have heard that a pod,
 	// namespace/name, goes; nil where there are none.
 	Others func(ctx context.Context, pod string) error
-	Log    logr.Logger
+	// Elsewhere is who is sent away; nil for nobody.
+	Elsewhere *Elsewhere
+	Log       logr.Logger
 }
 
 // Server answers delta ADS. It may be used concurrently.
@@ -136,6 +138,9 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 		s.cfg.Log.Info("Refusing a proxy", "proxy", first.GetNode().GetId(), "reason", err.Error())
 		return err
 	}
+	if s.cfg.Elsewhere.Has(proxy.Revision) {
+		return errElsewhere
+	}
 	hold := startingFor
 	if len(first.GetInitialResourceVersions()) > 0 {
 		hold = resumingFor
@@ -147,7 +152,7 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 	defer release()
 	c := &connection{
 		server: s, grpc: st, release: release, failed: make(chan error, 1),
-		log: s.cfg.Log.WithValues("proxy", proxy.ID), stream: s.cfg.Engine.Connect(proxy),
+		log: s.cfg.Log.WithValues("proxy", proxy.ID), stream: s.cfg.Engine.Connect(proxy), revision: proxy.Revision,
 	}
 	defer c.stream.Close()
 	c.log.V(1).Info("Proxy connected")
@@ -184,6 +189,8 @@ type connection struct {
 	log     logr.Logger
 	release func()
 	failed  chan error
+	// revision is the proxy's, "" if none is known.
+	revision string
 }
 
 // read hands requests to the engine until the client goes.
@@ -198,11 +205,16 @@ func (c *connection) read() {
 	}
 }
 
-// write waits for one of three things: a push of the engine, the end of the
-// client, the end of the server.
+// write waits for one of four things: a push of the engine, the end of the
+// client, the end of the server, word that the client belongs elsewhere.
 func (c *connection) write(ctx context.Context) error {
 	for {
+		away, changed := c.server.cfg.Elsewhere.has(c.revision)
+		if away {
+			return errElsewhere
+		}
 		select {
+		case <-changed:
 		case p, ok := <-c.stream.Pushes():
 			if !ok {
 				return errClosing

@@ -50,6 +50,8 @@ type harness struct {
 	server *xds.Server
 	conn   *grpc.ClientConn
 	ctx    context.Context
+	// elsewhere are the revisions that are sent away.
+	elsewhere *xds.Elsewhere
 }
 
 func start(t *testing.T, who xds.Callers) *harness {
@@ -67,7 +69,8 @@ func startWith(t *testing.T, c xds.Config) *harness {
 		Strict: true, Log: logr.Discard(),
 	})
 	go func() { _ = engine.Run(ctx) }()
-	c.Engine, c.Withdrawn, c.Log = engine, view.Withdrawn, logr.Discard()
+	elsewhere := &xds.Elsewhere{}
+	c.Engine, c.Withdrawn, c.Elsewhere, c.Log = engine, view.Withdrawn, elsewhere, logr.Discard()
 	server := xds.New(c)
 	grpcServer := grpc.NewServer(xds.Options()...)
 	server.Register(grpcServer)
@@ -82,7 +85,7 @@ func startWith(t *testing.T, c xds.Config) *harness {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return &harness{engine: engine, server: server, conn: conn, ctx: ctx}
+	return &harness{engine: engine, server: server, conn: conn, ctx: ctx, elsewhere: elsewhere}
 }
 
 func service(name string) mesh.Change {

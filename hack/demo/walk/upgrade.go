@@ -29,6 +29,7 @@ func (w *walk) upgradeSteps() []step {
 		{"Through the ingress gateway: front → back → db", w.throughIngress},
 		{"One commit: version " + goodVersion + ", under load", w.upgradeGood},
 		{"One commit: version " + brokenVersion + ", which is broken, under load", w.upgradeBroken},
+		{"One commit, and the same reverted, under load", w.upgradeAndRevert},
 	}
 	if w.length > 0 {
 		steps = append(steps, step{fmt.Sprintf("One configuration after the other, under load, for %s", w.length), w.upgradeOnAndOn})
@@ -98,22 +99,41 @@ func (w *walk) upgradeOnAndOn(ctx context.Context) (string, error) {
 	return w.underLoad(ctx, func(ctx context.Context) (string, error) {
 		canaries := 0
 		for end := time.Now().Add(w.length); time.Now().Before(end); canaries++ {
-			policies := []string{"RegistryOnly", "AllowAny"}
-			if err := w.commit(ctx, fmt.Sprintf(`{"version":%q,"meshConfig":{"outboundTrafficPolicy":%q}}`, goodVersion, policies[canaries%2])); err != nil {
-				return "", err
-			}
-			if _, err := eventually(ctx, upgradePatience, func() (string, error) {
-				ready, err := w.status(ctx, `{.metadata.generation} {.status.conditions[?(@.type=="Ready")].observedGeneration} {.status.conditions[?(@.type=="Ready")].status}`)
-				if part := strings.Fields(ready); err == nil && (len(part) != 3 || part[0] != part[1] || part[2] != "True") {
-					err = fmt.Errorf("generation, that of Ready, and Ready are %q", ready)
-				}
-				return "", err
-			}); err != nil {
+			if err := w.reconfigure(ctx, canaries%2 == 0); err != nil {
 				return "", err
 			}
 		}
 		return fmt.Sprintf("%d canaries promoted", canaries), nil
 	})
+}
+
+// upgradeAndRevert has a canary to another configuration, and one back to the
+// revision that served before.
+func (w *walk) upgradeAndRevert(ctx context.Context) (string, error) {
+	return w.underLoad(ctx, func(ctx context.Context) (string, error) {
+		for _, strict := range []bool{true, false} {
+			if err := w.reconfigure(ctx, strict); err != nil {
+				return "", err
+			}
+		}
+		return w.status(ctx, "promoted twice: revision {.status.activeRevision} serves again")
+	})
+}
+
+// reconfigure changes the outbound policy and waits until all of the mesh has it.
+func (w *walk) reconfigure(ctx context.Context, strict bool) error {
+	policy := map[bool]string{true: "RegistryOnly", false: "AllowAny"}[strict]
+	if err := w.commit(ctx, fmt.Sprintf(`{"version":%q,"meshConfig":{"outboundTrafficPolicy":%q}}`, goodVersion, policy)); err != nil {
+		return err
+	}
+	_, err := eventually(ctx, upgradePatience, func() (string, error) {
+		ready, err := w.status(ctx, `{.metadata.generation} {.status.conditions[?(@.type=="Ready")].observedGeneration} {.status.conditions[?(@.type=="Ready")].status}`)
+		if part := strings.Fields(ready); err == nil && (len(part) != 3 || part[0] != part[1] || part[2] != "True") {
+			err = fmt.Errorf("generation, that of Ready, and Ready are %q", ready)
+		}
+		return "", err
+	})
+	return err
 }
 
 // commit changes the spec of the MeshInstall.
