@@ -89,7 +89,7 @@ func (d *discovery) serveADS(ctx context.Context, group *errgroup.Group, address
 		s.GracefulStop()
 	})
 	group.Go(func() error {
-		if err := s.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := s.Serve(ads.Listener(listener)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			return fmt.Errorf("serve proxies: %w", err)
 		}
 		return nil

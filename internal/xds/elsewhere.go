@@ -9,7 +9,8 @@ import (
 
 // Elsewhere knows the revisions whose proxies have a control plane of their own.
 // A proxy that came while they had none, as when a revision that served before is
-// begun with again, is sent there. The zero value knows none. It may be used
+// begun with again, is sent there: its connection is ended, and the name by which
+// it came leads to the other. The zero value knows none. It may be used
 // concurrently.
 type Elsewhere struct {
 	mu        sync.Mutex

@@ -86,6 +86,7 @@ type Server struct {
 	cfg      Config
 	starting chan struct{}
 	closing  chan struct{}
+	open     sync.Map // of Listener
 	once     sync.Once
 }
 
@@ -139,6 +140,7 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 		return err
 	}
 	if s.cfg.Elsewhere.Has(proxy.Revision) {
+		s.disconnect(ctx)
 		return errElsewhere
 	}
 	hold := startingFor
@@ -211,6 +213,7 @@ func (c *connection) write(ctx context.Context) error {
 	for {
 		away, changed := c.server.cfg.Elsewhere.has(c.revision)
 		if away {
+			c.server.disconnect(ctx)
 			return errElsewhere
 		}
 		select {

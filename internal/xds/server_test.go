@@ -78,7 +78,7 @@ func startWith(t *testing.T, c xds.Config) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = grpcServer.Serve(listener) }()
+	go func() { _ = grpcServer.Serve(server.Listener(listener)) }()
 	t.Cleanup(grpcServer.Stop)
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
