@@ -121,13 +121,24 @@ func (s *rolloutScope) wantedIn(namespace string) string {
 	if !slices.ContainsFunc(s.scope, func(n metav1.PartialObjectMetadata) bool { return n.Name == namespace }) {
 		return ""
 	}
-	if s.target == nil || s.target.Status.Phase != v1alpha1.RevisionCanary {
+	if s.target == nil {
 		return s.active.Name
 	}
-	if slices.Contains(s.target.Status.Moved, namespace) {
-		return s.target.Name
+	switch s.target.Status.Phase {
+	case v1alpha1.RevisionCanary:
+		if slices.Contains(s.target.Status.Moved, namespace) {
+			return s.target.Name
+		}
+		return ""
+	case v1alpha1.RevisionActive:
+		// It has the whole mesh, and the status of the MeshInstall does not say so
+		// yet; or that is of another round, which nobody has begun yet.
+		if s.target.Status.ObservedGeneration == s.install.Generation {
+			return s.target.Name
+		}
+		return ""
 	}
-	return ""
+	return s.active.Name
 }
 
 // owners are those of pods with a proxy, in the namespaces that are worked on.

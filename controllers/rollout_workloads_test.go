@@ -259,3 +259,40 @@ func TestCanaryRestartsWhatMovesAndRollbackRestartsItBack(t *testing.T) {
 		}
 	}
 }
+
+// Of the former revision nothing is restarted, however late the status is.
+func TestWhichProxyANamespaceIsToHave(t *testing.T) {
+	t.Parallel()
+	record := func(name string, phase v1alpha1.RevisionPhase, generation int64, moved ...string) *v1alpha1.MeshRevision {
+		return &v1alpha1.MeshRevision{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Status:     v1alpha1.MeshRevisionStatus{Phase: phase, ObservedGeneration: generation, Moved: moved},
+		}
+	}
+	for name, tc := range map[string]struct {
+		target *v1alpha1.MeshRevision
+		want   string
+	}{
+		"at rest":                                  {nil, "old"},
+		"a canary that has the namespace":          {record("new", v1alpha1.RevisionCanary, 2, "dev"), "new"},
+		"a canary that has others":                 {record("new", v1alpha1.RevisionCanary, 2, "shop"), ""},
+		"promoted, and the status does not say so": {record("new", v1alpha1.RevisionActive, 2), "new"},
+		"promoted long ago, and to be begun again": {record("new", v1alpha1.RevisionActive, 1), ""},
+		"rolled back":                              {record("new", v1alpha1.RevisionFailed, 2), "old"},
+		"not up yet":                               {record("new", v1alpha1.RevisionPending, 2), "old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &rolloutScope{
+				install: &v1alpha1.MeshInstall{ObjectMeta: metav1.ObjectMeta{Generation: 2}},
+				scope:   []metav1.PartialObjectMetadata{{ObjectMeta: metav1.ObjectMeta{Name: "dev"}}},
+				active:  record("old", v1alpha1.RevisionActive, 1), target: tc.target,
+			}
+			if got := s.wantedIn("dev"); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+			if got := s.wantedIn("elsewhere"); got != "" {
+				t.Errorf("a namespace of another mesh is to have %q", got)
+			}
+		})
+	}
+}
