@@ -77,7 +77,6 @@ func subcommands() *cobra.Command {
 		discoveryCommand(),
 		checkCommand(), convertCommand(), gatherCommand(),
 		proxiesCommand(),
-		scopeCommand(),
 		statusCommand(),
 		versionCommand(),
 	)
