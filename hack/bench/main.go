@@ -33,6 +33,7 @@ type options struct {
 	loaded     bool
 	iterations int
 	quiet      time.Duration
+	churn      time.Duration
 	output     string
 	verbose    bool
 }
@@ -70,9 +71,10 @@ The server is one of
 	f.BoolVar(&o.loaded, "loaded", false, "the given API server has this mesh already")
 	f.IntVar(&o.iterations, "iterations", 5, "how often each kind of change is made")
 	f.DurationVar(&o.quiet, "quiet", 400*time.Millisecond, "silence after which a change is over; longer for a server that waits")
+	f.DurationVar(&o.churn, "churn", 0, "how long 20, then 200 endpoints change in a second; 0 leaves it out")
 	f.StringVarP(&o.output, "output", "o", "table", "table or json")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show what the server says")
-	c.AddCommand(&cobra.Command{
+	c.AddCommand(scaleCommand(), &cobra.Command{
 		Use: serveCommand, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return serve(c.Context(), os.Stdin, os.Stdout) },
 	})
@@ -91,7 +93,7 @@ func (o *options) run(ctx context.Context, out, diagnostics io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, t.stop()) }()
-	b := &bench{target: t, mesh: m, fleet: newFleet(t.address, m), iterations: o.iterations, quiet: o.quiet, progress: diagnostics}
+	b := &bench{target: t, mesh: m, fleet: newFleet(t.address, m), iterations: o.iterations, quiet: o.quiet, churnFor: o.churn, progress: diagnostics}
 	defer func() { err = errors.Join(err, b.fleet.disconnect()) }()
 	fmt.Fprintf(diagnostics, "the server is up after %s\n", time.Since(start).Round(100*time.Millisecond))
 	if err := b.run(ctx); err != nil {

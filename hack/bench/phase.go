@@ -18,7 +18,9 @@ type bench struct {
 	// iterations is how often each kind of change is made.
 	iterations int
 	// quiet is how long nothing must come before a change is over.
-	quiet    time.Duration
+	quiet time.Duration
+	// churnFor is how long endpoints change all the time, 0 for not at all.
+	churnFor time.Duration
 	progress io.Writer
 	results  []result
 }
@@ -46,6 +48,13 @@ func (b *bench) run(ctx context.Context) error {
 	for _, s := range steps {
 		if err := b.step(ctx, s); err != nil {
 			return err
+		}
+	}
+	if b.churnFor > 0 {
+		for _, rate := range churnRates {
+			if err := b.churn(ctx, rate, b.churnFor); err != nil {
+				return err
+			}
 		}
 	}
 	if err := b.fleet.disconnect(); err != nil {

@@ -76,6 +76,11 @@ func (r *report) writeTable(w io.Writer) error {
 		r.Results[0].types(w)
 	}
 	fmt.Fprint(w, columns)
+	if r.Mesh.aimed() {
+		if err := r.writeAims(w); err != nil {
+			return err
+		}
+	}
 	for _, f := range r.Faults {
 		fmt.Fprintf(w, "fault: %s\n", f)
 	}

@@ -70,14 +70,14 @@ func TestCheckOfFiles(t *testing.T) {
 		"a good file is no line and exit code 0": {goodRoute, nil, 0, nil},
 		"what is not served is named and exit code 1": {partialRoute, []string{"-n", "team"}, 1, []string{
 			"AuthorizationPolicy team/deny - KindNotServed",
-			"VirtualService team/back spec.http[0].fault FieldNotServed",
+			"VirtualService team/back spec.http[0].fault.abort Suspicious",
 			"VirtualService team/back spec.http[0].fault.abort.percent UnknownField",
 		}},
 		"an older object that claims the host is found among the files": {
 			strings.ReplaceAll(partialRoute, "name: back,", "name: first,") + "---" + strings.ReplaceAll(goodRoute, "namespace: shop", "namespace: default, creationTimestamp: \"2026-02-02T00:00:00Z\""), nil, 1, []string{
 				"AuthorizationPolicy default/deny - KindNotServed",
 				"VirtualService default/back spec.hosts[0] HostClaimed",
-				"VirtualService default/first spec.http[0].fault FieldNotServed",
+				"VirtualService default/first spec.http[0].fault.abort Suspicious",
 				"VirtualService default/first spec.http[0].fault.abort.percent UnknownField",
 			}},
 		"what cannot be read does not hide the rest": {
@@ -139,7 +139,7 @@ func TestCheckReadsFoldersAndPrintsATable(t *testing.T) {
 	code, out := runCheck(t, "", "-f", dir)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 1 || len(lines) != 4 || !strings.HasPrefix(lines[0], "KIND ") ||
-		!strings.Contains(lines[1], "NOT ENFORCED") || !strings.HasPrefix(lines[2], "VirtualService        default/back     spec.http[0].fault ") {
+		!strings.Contains(lines[1], "NOT ENFORCED") || !strings.HasPrefix(lines[2], "VirtualService        default/back     spec.http[0].fault.abort ") {
 		t.Errorf("code %d\n%s", code, out)
 	}
 	if code, out := runCheck(t, "", "-f", filepath.Join(dir, "none.yaml")); code != 2 || !strings.Contains(out, "none.yaml") {

@@ -22,9 +22,6 @@ type meshFile struct {
 	MTLS                  string   `json:"mtls"`
 	OutboundTrafficPolicy string   `json:"outboundTrafficPolicy"`
 	RootNamespaces        []string `json:"rootNamespaces"`
-	// ProxyScope is Full or Automatic: what sidecars hold where neither their pod
-	// nor a Sidecar says otherwise.
-	ProxyScope string `json:"proxyScope"`
 	// GatewayNamespaces are those whose TLS Secrets discovery may read.
 	GatewayNamespaces []string `json:"gatewayNamespaces"`
 	// DiscoverySelectors select the namespaces that belong to the mesh beside
@@ -38,7 +35,6 @@ func readMeshFile(path string) (meshFile, error) {
 	f := meshFile{
 		TrustDomain: "cluster.local", ClusterID: "Kubernetes", ClusterDomain: "cluster.local",
 		RootNamespace: "mesh-system", MTLS: string(mesh.MTLSPermissive), OutboundTrafficPolicy: "AllowAny",
-		ProxyScope: string(mesh.ScopeFull),
 	}
 	if path == "" {
 		return f, nil
@@ -59,11 +55,6 @@ func readMeshFile(path string) (meshFile, error) {
 	case "AllowAny", "RegistryOnly":
 	default:
 		return f, fmt.Errorf("%s: outboundTrafficPolicy is AllowAny or RegistryOnly, not %q", path, f.OutboundTrafficPolicy)
-	}
-	switch mesh.ScopeMode(f.ProxyScope) {
-	case mesh.ScopeFull, mesh.ScopeAutomatic:
-	default:
-		return f, fmt.Errorf("%s: proxyScope is Full or Automatic, not %q", path, f.ProxyScope)
 	}
 	return f, nil
 }
@@ -86,6 +77,6 @@ func (f meshFile) config() *mesh.Config {
 	return &mesh.Config{
 		TrustDomain: f.TrustDomain, ClusterID: f.ClusterID, ClusterDomain: f.ClusterDomain,
 		RootNamespace: f.RootNamespace, MTLS: mesh.MTLSMode(f.MTLS),
-		OutboundAllowAny: f.OutboundTrafficPolicy == "AllowAny", Scope: mesh.ScopeMode(f.ProxyScope),
+		OutboundAllowAny: f.OutboundTrafficPolicy == "AllowAny",
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
 	"github.com/meshwright/meshwright/internal/install/plan"
@@ -17,9 +16,7 @@ import (
 // TestDiscoveryReadsWhatTheChartWrites keeps the two ends of the file together.
 func TestDiscoveryReadsWhatTheChartWrites(t *testing.T) {
 	t.Parallel()
-	p, err := plan.New(plan.Input{Install: "prod", Spec: v1alpha1.MeshInstallSpec{
-		Version: "v0.1.0", Profile: "demo", Values: &runtime.RawExtension{Raw: []byte(`{"meshConfig": {"proxyScope": "Automatic"}}`)},
-	}})
+	p, err := plan.New(plan.Input{Install: "prod", Spec: v1alpha1.MeshInstallSpec{Version: "v0.1.0", Profile: "demo"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +37,7 @@ func TestDiscoveryReadsWhatTheChartWrites(t *testing.T) {
 	}
 	want := &mesh.Config{
 		TrustDomain: "cluster.local", ClusterID: "Kubernetes", ClusterDomain: "cluster.local",
-		RootNamespace: "mesh-system", MTLS: mesh.MTLSPermissive, OutboundAllowAny: true, Scope: mesh.ScopeAutomatic,
+		RootNamespace: "mesh-system", MTLS: mesh.MTLSPermissive, OutboundAllowAny: true,
 	}
 	if diff := cmp.Diff(want, file.config()); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
@@ -59,7 +56,6 @@ func TestBadMeshFilesAreRefusedByName(t *testing.T) {
 		"a key that does not exist": {"trustDomian: x\n", "trustDomian"},
 		"a mode that does not":      {"mtls: Sometimes\n", "mtls is Disable, Permissive or Strict"},
 		"a policy that does not":    {"outboundTrafficPolicy: Maybe\n", "AllowAny or RegistryOnly"},
-		"a scope that does not":     {"proxyScope: Some\n", "proxyScope is Full or Automatic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

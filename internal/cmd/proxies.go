@@ -48,8 +48,6 @@ type proxyRow struct {
 	Connected time.Time         `json:"connected"`
 	ID        string            `json:"id"`
 	Types     []cache.TypeState `json:"types"`
-	// Learned is what the workload uses, in automatic mode only.
-	Learned *cache.Learned `json:"learned,omitempty"`
 }
 
 // proxyList is what -o json and -o yaml print.
@@ -140,7 +138,7 @@ func readProxies(ctx context.Context, address, token string) ([]proxyRow, error)
 	for i, p := range told.Proxies {
 		rows[i] = proxyRow{
 			Name: p.Pod, Namespace: p.Namespace, Type: p.Type, ServiceAccount: p.ServiceAccount,
-			Synced: p.InSync, Connected: p.Connected, ID: p.ID, Types: p.Types, Learned: p.Learned,
+			Synced: p.InSync, Connected: p.Connected, ID: p.ID, Types: p.Types,
 		}
 		for _, t := range p.Types {
 			rows[i].Nacks += t.Nacks

@@ -15,9 +15,6 @@ type Config struct {
 	MTLS MTLSMode
 	// OutboundAllowAny lets unknown destinations pass; else they are refused.
 	OutboundAllowAny bool
-	// Scope holds where neither a pod nor a Sidecar says otherwise; "" is
-	// ScopeFull.
-	Scope ScopeMode
 }
 
 // ConfigKey is where the one Config is stored.

@@ -67,12 +67,6 @@ const (
 	// FactHolds is "yes" where the stored key Arg is in the proxy's scope. It is
 	// asked only where a resource of two keys must choose.
 	FactHolds FactKind = "holds"
-	// FactMode is ScopeAutomatic for a proxy that asks for the hosts that it uses,
-	// else "".
-	FactMode FactKind = "mode"
-	// FactWorkload is namespace/owner of the pods that learn together what they
-	// use; "" unless FactMode is ScopeAutomatic.
-	FactWorkload FactKind = "workload"
 	// FactOutbound is the OutboundPolicy of the proxy's Sidecar, "" if none has one.
 	FactOutbound FactKind = "outbound"
 )

@@ -2,18 +2,6 @@ package mesh
 
 import "slices"
 
-// ScopeMode says how it is decided what a sidecar holds.
-type ScopeMode string
-
-// The modes; "" is as the wider setting says.
-const (
-	// ScopeFull holds all that the proxy may see.
-	ScopeFull ScopeMode = "Full"
-	// ScopeAutomatic holds what the workload uses: a host is asked for when it is
-	// called first.
-	ScopeAutomatic ScopeMode = "Automatic"
-)
-
 // KindScope is the derived kind of what proxies may hold whose FactScope is the
 // name of the key.
 const KindScope Kind = "Scope"

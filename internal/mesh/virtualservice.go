@@ -34,15 +34,21 @@ type HTTPRoute struct {
 	// Exactly one of Destinations, Redirect and DirectStatus is set.
 	Destinations []Destination
 	Redirect     *Redirect
-	// DirectStatus answers with this status and no body. It is 501 where the
+	// DirectStatus answers with this status. It is 501 where the
 	// user's action is not served yet: what the route would have caught must
 	// not fall through to the next.
 	DirectStatus uint32
-	Rewrite      *Rewrite
+	// DirectBody is that of the answer.
+	DirectBody string
+	Rewrite    *Rewrite
 	// Timeout of the whole request; 0 means none (Istio's default).
 	Timeout time.Duration
 	// Retries is nil for Istio's default policy.
 	Retries *Retries
+	Headers Headers
+	Mirrors []Mirror
+	Fault   *Fault
+	CORS    *CORS
 }
 
 // HTTPMatch holds if all that is set holds.
@@ -56,6 +62,8 @@ type HTTPMatch struct {
 	// Headers and WithoutHeaders are sorted by name.
 	Headers        []HeaderMatch
 	WithoutHeaders []HeaderMatch
+	// Query is sorted by name.
+	Query []QueryMatch
 	// Gateways limits the match to these; nil means the VirtualService's.
 	Gateways      []string
 	IgnoreURICase bool
@@ -64,6 +72,8 @@ type HTTPMatch struct {
 	// SourceNamespace and SourceLabels are asked of the client's proxy.
 	SourceNamespace string
 	SourceLabels    map[string]string
+	// StatPrefix names the proxy's statistics of this match, "" for none.
+	StatPrefix string
 }
 
 // StringMatch is one of exact, prefix and regex (RE2, whole value).
@@ -98,6 +108,8 @@ type Destination struct {
 	// Port is 0 where the service has one port, or the request's port is kept.
 	Port   int32
 	Weight uint32
+	// Headers are changed for this destination, after the route's.
+	Headers Headers
 }
 
 // Redirect answers the request with another address.
@@ -108,6 +120,11 @@ type Redirect struct {
 	Scheme    string
 	// Code is 301, 302, 303, 307 or 308.
 	Code int32
+	// PrefixRewrite takes the place of the prefix that matched, where set; URI is
+	// "" then, and each match of the route is a prefix.
+	PrefixRewrite string
+	// KeepPort redirects to the port of the request.
+	KeepPort bool
 }
 
 // Rewrite changes the request before it is sent.
@@ -127,4 +144,10 @@ type Retries struct {
 	On string
 	// StatusCodes are the numeric members of the user's retryOn.
 	StatusCodes []uint32
+	// Backoff is the least time between attempts; 0 for Envoy's default.
+	Backoff time.Duration
+	// SameHosts lets a retry go to an endpoint that was tried.
+	SameHosts bool
+	// OtherLocalities makes retries go to localities that were not tried.
+	OtherLocalities bool
 }

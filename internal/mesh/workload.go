@@ -22,8 +22,6 @@ type Workload struct {
 	HostNetwork bool
 	// Ports are the container ports by name, for named target ports.
 	Ports []NamedPort
-	// Scope is what the pod asks for itself, "" for nothing.
-	Scope ScopeMode
 	// Owner is the controller's name (Deployment, StatefulSet, …), for metadata.
 	Owner string
 }

@@ -89,7 +89,7 @@ func (b *barrier) passed(e *Engine) bool {
 func (b *barrier) answered(s *stream, last int) bool {
 	sub := &s.subs[b.kind.rank]
 	if last == toCompose {
-		if len(sub.dirty) > 0 {
+		if len(sub.dirty) > 0 || !sub.fresh.empty() {
 			return false
 		}
 		last = s.seq

@@ -20,6 +20,7 @@ func (e *Engine) answered(s *stream, k *kind, req *cache.Request) {
 		sub.ackedNonce = o.nonce
 		return
 	}
+	o.unpack()
 	sub.nacks++
 	e.metrics.nack(k.URL)
 	e.log.Info("Proxy rejected a response", "proxy", s.proxy.ID, "typeURL", string(k.URL), "nonce", o.nonce, "delta", len(o.items), "reason", req.Error)
@@ -41,14 +42,21 @@ func (e *Engine) answered(s *stream, k *kind, req *cache.Request) {
 // again meanwhile, the newer one counts; the client still holds what it held.
 func (e *Engine) reject(s *stream, k *kind, it item, reason string) {
 	sub := &s.subs[k.rank]
+	if cl := k.cells[it.name]; cl != nil && sub.fresh.has(cl.slot) {
+		return
+	}
 	if w, dirty := sub.dirty[it.name]; dirty {
 		w.held = it.held
 		sub.dirty[it.name] = w
 		return
 	}
 	for _, o := range s.outstanding {
+		if o.kind != k {
+			continue
+		}
+		o.unpack()
 		for i := range o.items {
-			if o.kind == k && o.items[i].name == it.name {
+			if o.items[i].name == it.name {
 				o.items[i].held = it.held
 				return
 			}

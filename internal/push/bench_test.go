@@ -83,7 +83,7 @@ func (f *fleet) connect(i int) {
 	f.settle()
 	var names []string
 	for _, k := range f.engine.byURL[resource.Endpoints].slots {
-		if k != nil && s.scope.admits(k.kind, k) {
+		if k != nil && s.admits(k.kind, f.engine.target(k)) {
 			names = append(names, k.name)
 		}
 	}

@@ -40,7 +40,7 @@ func (e *Engine) encode(l *leaf, b resource.Built) bool {
 	if b.Msg == nil {
 		return true
 	}
-	res, err := cache.Encode(l.cell.kind.URL, l.cell.name, b.Msg, b.Aliases...)
+	res, err := cache.Encode(l.cell.kind.URL, l.cell.name, b.Msg)
 	if err != nil {
 		e.broken(err.Error())
 		return false

@@ -108,7 +108,6 @@ func (e *Engine) join(s *stream, k *kind) *class {
 	sub := &s.subs[k.rank]
 	sub.class, sub.at = c, len(c.streams)
 	c.streams = append(c.streams, s)
-	e.unsettle(s.scope)
 	if len(c.streams) == 1 {
 		k.wake(c)
 	}
@@ -228,7 +227,7 @@ func (e *Engine) move(s *stream, k *kind) {
 			continue
 		}
 		if now := e.ensure(to, cl).version(); now != before[slot] {
-			e.mark(s, k, cl.name, before[slot])
+			e.mark(s, k, cl, before[slot])
 		}
 	}
 }

@@ -4,28 +4,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/meshwright/meshwright/internal/translate/resource"
 	"github.com/meshwright/meshwright/internal/xds/cache"
 )
-
-// sent is one response without an answer.
-type sent struct {
-	seq   int
-	nonce string
-	kind  *kind
-	items []item
-	at    time.Time
-	// again: a part of a response that was rejected.
-	again bool
-}
-
-// item is one name in a response; version is "" for a removal. held is what the
-// client held before.
-type item struct {
-	name, version, held string
-}
 
 // composer makes the push of one stream.
 type composer struct {
@@ -78,8 +60,10 @@ func (e *Engine) compose(s *stream) *cache.Push {
 type response struct {
 	kind      *kind
 	resources []*cache.Resource
-	removed   []string
-	items     []item
+	// fresh counts the resources, the first ones, of which the client held nothing.
+	fresh   int
+	removed []string
+	items   []item
 }
 
 func (r *response) send(l *leaf, held string) {
@@ -97,7 +81,9 @@ func (c *composer) main(k *kind) {
 	sub := &c.stream.subs[k.rank]
 	c.reconsider(k)
 	r := &response{kind: k}
-	for _, name := range c.names(k) {
+	names := c.names(k)
+	c.fresh(r)
+	for _, name := range names {
 		w, dirty := sub.dirty[name]
 		if !dirty {
 			w = want{held: c.leaf(k, name).version(), must: true}
@@ -108,6 +94,31 @@ func (c *composer) main(k *kind) {
 	if len(r.items) > 0 || len(r.resources) > 0 || sub.answer {
 		sub.answer = false
 		c.emit(r)
+	}
+}
+
+// fresh takes what the client holds nothing of.
+func (c *composer) fresh(r *response) {
+	k, sub := r.kind, &c.stream.subs[r.kind.rank]
+	if sub.fresh.empty() {
+		return
+	}
+	r.resources = make([]*cache.Resource, 0, sub.fresh.count())
+	var missing []string
+	for slot := range sub.fresh.all() {
+		cl := k.slots[slot]
+		if l := c.leafOf(k, cl); l.version() != "" {
+			r.resources = append(r.resources, l.res)
+			delete(sub.owed, cl.name)
+			c.following(k, l)
+		} else if sub.asked.has(slot) {
+			missing = append(missing, cl.name)
+		}
+	}
+	r.fresh = len(r.resources)
+	sub.fresh = nil
+	for _, name := range missing {
+		c.decide(r, name, want{must: true})
 	}
 }
 
@@ -138,6 +149,9 @@ func (c *composer) names(k *kind) []string {
 	}
 	if k.URL == resource.Endpoints {
 		for n := range c.follow {
+			if cl := k.cells[n]; cl != nil && sub.fresh.has(cl.slot) {
+				continue
+			}
 			if _, dirty := sub.dirty[n]; !dirty && c.stream.asks(k, n) {
 				names = append(names, n)
 			}
@@ -249,8 +263,15 @@ func (c *composer) outerStands(k *kind, name string) bool {
 // leaf is what the stream's class has for a name now, nil if that is out of its
 // scope.
 func (c *composer) leaf(k *kind, name string) *leaf {
-	cl, class := k.cells[name], c.stream.subs[k.rank].class
-	if cl == nil || class == nil || !c.stream.scope.admits(k, cl) {
+	if cl := k.cells[name]; cl != nil {
+		return c.leafOf(k, cl)
+	}
+	return nil
+}
+
+func (c *composer) leafOf(k *kind, cl *cell) *leaf {
+	class := c.stream.subs[k.rank].class
+	if class == nil || c.stream.scope != nil && !c.stream.admits(k, c.engine.target(cl)) {
 		return nil
 	}
 	return class.leaf(cl.slot)
@@ -259,7 +280,7 @@ func (c *composer) leaf(k *kind, name string) *leaf {
 // following notes the assignments of a cluster: Envoy warms a changed cluster
 // until its assignment is sent again, and does not ask for it.
 func (c *composer) following(k *kind, l *leaf) {
-	if k.URL != resource.Cluster {
+	if k.URL != resource.Cluster || !c.follows() {
 		return
 	}
 	for _, ref := range l.refs {
@@ -270,6 +291,13 @@ func (c *composer) following(k *kind, l *leaf) {
 			c.follow[ref.Name] = struct{}{}
 		}
 	}
+}
+
+// follows reports whether assignments are asked for, or will be by a client that
+// says which it holds.
+func (c *composer) follows() bool {
+	k := c.engine.byURL[resource.Endpoints]
+	return k != nil && (c.stream.resumed || c.stream.subs[k.rank].class != nil)
 }
 
 // retries are the parts of rejected responses, each by itself, as they are now.
@@ -301,93 +329,11 @@ func (c *composer) retries(k *kind) {
 // inPush reports whether this push names it already.
 func (c *composer) inPush(k *kind, name string) bool {
 	for _, o := range c.stream.outstanding {
-		if o.kind == k && o.seq > c.stream.seq-len(c.push.Responses) &&
-			slices.ContainsFunc(o.items, func(it item) bool { return it.name == name }) {
+		if o.kind == k && o.seq > c.stream.seq-len(c.push.Responses) && o.names(name) {
 			return true
 		}
 	}
 	return false
-}
-
-// removals sends what waited long enough, clusters before their assignments.
-func (c *composer) removals() {
-	s := c.stream
-	for _, url := range []resource.TypeURL{resource.Cluster, resource.Endpoints} {
-		k := c.engine.byURL[url]
-		if k == nil || s.subs[k.rank].class == nil {
-			continue
-		}
-		sub := &s.subs[k.rank]
-		r := &response{kind: k}
-		for name, w := range sub.waiting {
-			if w.after < 0 {
-				w.after, w.notBefore = s.seq, c.notBefore()
-				sub.waiting[name] = w
-			}
-			if c.engine.ripe(s, k, w) {
-				delete(sub.waiting, name)
-				r.remove(name, w.held)
-			}
-		}
-		if len(r.items) > 0 {
-			slices.Sort(r.removed)
-			c.emit(r)
-		}
-	}
-}
-
-// resumeHold is how long removals found on resume wait: the routes that name
-// what is removed are asked for later than the clusters.
-const resumeHold = 5 * time.Second
-
-// notBefore is when connections over listeners that this push changes are gone.
-func (c *composer) notBefore() time.Time {
-	e, s := c.engine, c.stream
-	var wait time.Duration
-	if s.resumed && e.clock().Sub(s.connected) < resumeHold {
-		wait = min(resumeHold, e.drain)
-	}
-	for _, r := range c.push.Responses {
-		if r.Type == resource.Listener {
-			wait = e.drain
-		}
-	}
-	if wait == 0 {
-		return time.Time{}
-	}
-	until := e.clock().Add(wait)
-	time.AfterFunc(wait, func() { e.post(func() { e.queue(s) }) })
-	return until
-}
-
-// ripe reports whether nothing that the client has may name it any more.
-func (e *Engine) ripe(s *stream, k *kind, w removal) bool {
-	if !w.notBefore.IsZero() && e.clock().Before(w.notBefore) {
-		return false
-	}
-	for _, o := range s.outstanding {
-		switch o.kind.URL {
-		case resource.Listener, resource.Route, resource.VirtualHost:
-			if o.seq <= w.after || o.again {
-				return false
-			}
-		case resource.Cluster:
-			if k.URL == resource.Endpoints {
-				return false
-			}
-		}
-	}
-	for _, o := range e.kinds {
-		sub := &s.subs[o.rank]
-		// Who refuses something goes on with what it had, and that may name it.
-		if o.URL != k.URL && len(sub.retry)+len(sub.rejected) > 0 {
-			return false
-		}
-		if o.URL == resource.Cluster && k.URL == resource.Endpoints && len(sub.waiting) > 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // emit numbers a response and puts it into the push.
@@ -397,7 +343,7 @@ func (c *composer) emit(r *response) {
 	nonce := strconv.FormatUint(c.engine.turns, 10) + "-" + strconv.Itoa(s.seq)
 	out := &cache.Response{Type: r.kind.URL, Nonce: nonce, Resources: r.resources, Removed: r.removed}
 	c.push.Responses = append(c.push.Responses, out)
-	s.outstanding = append(s.outstanding, &sent{seq: s.seq, nonce: nonce, kind: r.kind, items: r.items, at: c.engine.clock()})
+	s.outstanding = append(s.outstanding, &sent{seq: s.seq, nonce: nonce, kind: r.kind, fresh: r.resources[:r.fresh], items: r.items, at: c.engine.clock()})
 	s.subs[r.kind.rank].sentNonce = nonce
 	c.engine.metrics.sent(out)
 }

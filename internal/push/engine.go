@@ -70,15 +70,12 @@ type Engine struct {
 	derived map[mesh.Key]*derived
 	streams []*stream
 	scopes  map[string]*scope
-	// workloads are the scopes that are learned, idle those without a stream, the
-	// oldest first; asking is the type whose names are asked for.
-	workloads map[string]*scope
-	idle      []*scope
-	asking    *kind
-	waiters   map[mesh.Key][]chan<- struct{}
-	leaves    int
+	waiters map[mesh.Key][]chan<- struct{}
+	leaves  int
 	// barriers wait for proxies; see Acknowledged.
 	barriers []*barrier
+	// heldBySlot is the memory of the holdings of a request.
+	heldBySlot []string
 	// Seams of the property test: forget a read, see what a turn touches.
 	dropRead func(mesh.Key) bool
 	touched  func(mesh.Key)
@@ -98,8 +95,6 @@ type Engine struct {
 	moved []*stream
 	// respawned are the keys that give rise to other names.
 	respawned []mesh.Key
-	// unsettled are learned scopes whose sets may be others now.
-	unsettled []*scope
 	queued    []*stream
 }
 
@@ -111,7 +106,7 @@ func New(c Config) *Engine {
 		metrics: newMetrics(c.Registry), clock: time.Now,
 		ready: make(chan struct{}), stopped: make(chan struct{}), notify: make(chan struct{}, 1),
 		ranks: map[mesh.Kind]int{}, byURL: map[resource.TypeURL]*kind{}, spawners: map[mesh.Kind][]*kind{},
-		scopes: map[string]*scope{}, workloads: map[string]*scope{}, entries: map[mesh.Key]*entry{}, derived: map[mesh.Key]*derived{},
+		scopes: map[string]*scope{}, entries: map[mesh.Key]*entry{}, derived: map[mesh.Key]*derived{},
 		waiters: map[mesh.Key][]chan<- struct{}{}, problems: map[mesh.Key]*mesh.Problems{},
 		dirtyDerived: make([][]*derived, len(c.Derivations)),
 	}
@@ -123,9 +118,6 @@ func New(c Config) *Engine {
 		e.kinds = append(e.kinds, k)
 		e.byURL[t.URL] = k
 		e.metrics.startAtZero(t.URL)
-		if t.Asked != nil {
-			e.asking = k
-		}
 		for _, from := range t.SpawnFrom {
 			e.spawners[from] = append(e.spawners[from], k)
 		}
@@ -208,10 +200,7 @@ func (e *Engine) step() {
 	for _, f := range events {
 		f()
 	}
-	e.rescope()
-	for again := true; again; again = e.settleScopes() {
-		e.resign()
-	}
+	e.resign()
 	e.flush()
 	e.passBarriers()
 	e.metrics.state(e)

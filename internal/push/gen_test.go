@@ -130,7 +130,7 @@ func (g gen) value(k mesh.Key) mesh.Value {
 	case mesh.KindConfig:
 		return &mesh.Config{
 			TrustDomain: one(g, genDomain, genDomain, "other"), ClusterID: one(g, "c", "d"), ClusterDomain: one(g, genDomain, genDomain, genDomain, "other.local"), RootNamespace: one(g, genRoot, genRoot, "a"),
-			MTLS: one(g, mesh.MTLSPermissive, mesh.MTLSStrict), OutboundAllowAny: g.chance(50), Scope: one(g, "", mesh.ScopeFull, mesh.ScopeAutomatic),
+			MTLS: one(g, mesh.MTLSPermissive, mesh.MTLSStrict), OutboundAllowAny: g.chance(50),
 		}
 	}
 	panic("no generator for " + k.String())
@@ -183,7 +183,7 @@ func (g gen) workload(k mesh.Key) mesh.Value {
 	w := &mesh.Workload{
 		Namespace: k.Namespace, Name: k.Name, Labels: g.labels(), ServiceAccount: one(g, "sa", "sa", "other"),
 		Node: one(g, "n1", "n2"), Meshed: g.chance(80), Owner: "o",
-		Ports: []mesh.NamedPort{{Name: "web", Number: one(g, int32(9090), 9091)}}, Scope: one(g, "", "", mesh.ScopeFull, mesh.ScopeAutomatic),
+		Ports: []mesh.NamedPort{{Name: "web", Number: one(g, int32(9090), 9091)}},
 	}
 	if k.Namespace == genRoot {
 		w.Labels = map[string]string{"istio": one(g, "ingress", "ingress", "ingress", "other")}

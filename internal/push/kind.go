@@ -48,7 +48,6 @@ type cell struct {
 	static   bool
 	// scoped: a stream with a scope holds it only if the scope does.
 	scoped bool
-	holder resource.Holder
 	// queued: it appeared or vanished in this turn.
 	queued bool
 }
@@ -72,10 +71,6 @@ func newKind(t resource.Type, rank int) *kind {
 	return &kind{Type: t, rank: rank, cells: map[string]*cell{}, spawned: map[mesh.Key]*spawned{}, classes: map[string]*class{}}
 }
 
-// named reports whether proxies in automatic mode hold names of the type for
-// what names them.
-func (k *kind) named() bool { return k.Holds != nil && k.Asked == nil }
-
 // cell returns the cell of a name; it makes one if there is none.
 func (k *kind) cell(name string) *cell {
 	if c := k.cells[name]; c != nil {
@@ -89,9 +84,6 @@ func (k *kind) cell(name string) *cell {
 		k.slots = append(k.slots, c)
 	}
 	c.scoped = k.Scoped != nil && k.Scoped(name)
-	if k.Holds != nil {
-		c.holder = k.Holds(name)
-	}
 	if k.within != nil {
 		c.outer, _, _ = strings.Cut(name, "/")
 	}

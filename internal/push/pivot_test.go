@@ -15,7 +15,7 @@ type pair struct {
 	kind mesh.Kind
 }
 
-// pivots counts, per pair, how often a key of that kind was the only changed one
+// pivots counts, per pair, how often keys of that kind were the only changed ones
 // that a computation had read, and its result changed. A pair that is read and
 // never pivotal is a read that the random story cannot tell from a forgotten
 // one.
@@ -85,15 +85,17 @@ func (p *pivots) around(e *Engine, turn func()) {
 	turn()
 	e.touched = nil
 	for _, s := range before {
-		var hit []mesh.Key
+		hit := map[mesh.Kind]bool{}
 		for _, k := range s.keys {
 			p.read[pair{s.what, k.Kind}]++
 			if touched[k] {
-				hit = append(hit, k)
+				hit[k.Kind] = true
 			}
 		}
 		if len(hit) == 1 && s.changed() {
-			p.pivotal[pair{s.what, hit[0].Kind}]++
+			for kind := range hit {
+				p.pivotal[pair{s.what, kind}]++
+			}
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/meshwright/meshwright/internal/mesh"
@@ -52,9 +51,6 @@ func (w *world) run(seed uint64, steps int) {
 // disturb does something to the proxies now and then.
 func (w *world) disturb(g gen) string {
 	s := one(g, w.sims...)
-	if w.engine.asking != nil && g.chance(10) {
-		return s.callSomething(g)
-	}
 	switch g.IntN(40) {
 	case 0:
 		s.stalled = true
@@ -95,23 +91,6 @@ func (w *world) disturb(g gen) string {
 		return "\n  nobody refuses"
 	}
 	return ""
-}
-
-// callSomething has Envoy ask for a host that its application calls, if it has no
-// virtual host that takes it.
-func (s *sim) callSomething(g gen) string {
-	route := one(g, "8080", "9090", "80")
-	if _, asks := s.client.Holds[resource.VirtualHost][route+"/@"]; !asks || s.stalled || s.slow {
-		return ""
-	}
-	host := one(g, "x", "y", genHost(g), genHost(g), "x.b", "p0.y.a", "10.96.97.120", "shop.example.com", "nobody", genHost(g)+":"+route)
-	for name, r := range s.client.Holds[resource.VirtualHost] {
-		if outer, _, _ := strings.Cut(name, "/"); outer == route && slices.Contains(r.Refs().Domains, host) {
-			return ""
-		}
-	}
-	s.unsent = append(s.unsent, s.client.Ask(resource.VirtualHost, route+"/"+host)...)
-	return "\n  " + s.proxy.ID + " calls " + host + " on " + route
 }
 
 func (s *sim) refusable(g gen) resource.Name {

@@ -1,7 +1,6 @@
 package push
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -25,21 +24,22 @@ func (e *Engine) request(s *stream, req *cache.Request) {
 	if len(req.Versions) > 0 {
 		s.resumed = true
 	}
+	h := e.holdings(k, req.Versions)
+	defer h.release()
 	if sub.class == nil {
 		e.join(s, k)
 		if k.Wildcard && len(req.Subscribe) == 0 {
-			e.subscribeAll(s, k, req)
+			e.subscribeAll(s, k, h)
 		}
 		if k.within != nil {
-			sub.stash = maps.Clone(req.Versions)
-			e.openInner(s, k, func(outer string) bool { return s.asks(k.within, outer) })
+			e.openFirst(s, k, h)
 		}
 	}
 	for _, name := range req.Subscribe {
 		if name == everything {
-			e.subscribeAll(s, k, req)
+			e.subscribeAll(s, k, h)
 		} else {
-			e.subscribe(s, k, name, req)
+			e.subscribe(s, k, name, h)
 		}
 	}
 	if len(req.Subscribe) > 0 {
@@ -56,64 +56,109 @@ func (e *Engine) request(s *stream, req *cache.Request) {
 }
 
 // subscribeAll marks all that differs from what the client says it holds.
-func (e *Engine) subscribeAll(s *stream, k *kind, req *cache.Request) {
+func (e *Engine) subscribeAll(s *stream, k *kind, h holdings) {
 	sub := &s.subs[k.rank]
 	if !k.Wildcard || sub.wildcard {
 		return
 	}
 	sub.wildcard = true
 	// A client that holds nothing waits for the first answer, even an empty one.
-	sub.answer = len(req.Versions) == 0
+	sub.answer = h.empty
 	for _, cl := range k.slots {
-		if cl == nil {
-			continue
-		}
-		held := req.Versions[cl.name]
-		if e.offers(s, k, cl) != held {
-			sub.want(cl.name, want{held: held})
+		if cl != nil {
+			e.compare(s, k, cl, h.of(cl))
 		}
 	}
-	for name, held := range req.Versions {
-		if k.cells[name] == nil {
-			sub.want(name, want{held: held})
-		}
+	for name, held := range h.gone {
+		sub.want(strings.Clone(name), want{held: strings.Clone(held)})
+	}
+}
+
+// compare marks a name if the client holds another version of it.
+func (e *Engine) compare(s *stream, k *kind, cl *cell, held string) {
+	sub := &s.subs[k.rank]
+	if e.offers(s, k, cl) == held {
+		return
+	}
+	sub.settle(cl)
+	if held == "" && len(sub.waiting)+len(sub.rejected) == 0 {
+		sub.fresh.add(cl.slot)
+	} else {
+		sub.want(cl.name, want{held: strings.Clone(held)})
 	}
 }
 
 // subscribe takes up one name. A client that asks waits for an answer, also if
 // it asked before: it may have let go of what it held.
-func (e *Engine) subscribe(s *stream, k *kind, name string, req *cache.Request) {
+func (e *Engine) subscribe(s *stream, k *kind, name string, h holdings) {
 	sub := &s.subs[k.rank]
-	name = e.learn(s, k, name)
 	delete(sub.rejected, name)
 	delete(sub.waiting, name)
-	held, holds := req.Versions[name]
-	if cl := k.cells[name]; cl != nil {
-		sub.asked.add(cl.slot)
-		e.ensure(sub.class, cl)
-		name = cl.name // The client's string is not kept.
-	} else {
+	cl := k.cells[name]
+	if cl == nil {
+		name = strings.Clone(name)
 		sub.wait(name)
+		held, holds := h.gone[name]
+		sub.want(name, want{held: strings.Clone(held), must: !holds})
+		return
 	}
+	sub.asked.add(cl.slot)
+	e.ensure(sub.class, cl)
+	now, held := e.offers(s, k, cl), h.of(cl)
 	_, owed := sub.owed[name]
-	sub.want(name, want{held: held, must: !holds || owed})
+	sub.settle(cl)
+	switch {
+	case owed:
+		sub.want(cl.name, want{held: strings.Clone(held), must: true})
+	case held == "":
+		sub.fresh.add(cl.slot)
+	case now != held:
+		sub.want(cl.name, want{held: strings.Clone(held)})
+	}
+}
+
+// openFirst opens what is within the outer names that were asked for before, and
+// remembers what the client holds within others.
+func (e *Engine) openFirst(s *stream, k *kind, h holdings) {
+	sub := &s.subs[k.rank]
+	for _, cl := range k.slots {
+		if cl == nil {
+			continue
+		}
+		if held := h.of(cl); s.asks(k.within, cl.outer) {
+			e.compare(s, k, cl, held)
+		} else if held != "" {
+			sub.keep(cl.name, held)
+		}
+	}
+	for name, held := range h.gone {
+		if outer, _, _ := strings.Cut(name, "/"); s.asks(k.within, outer) {
+			sub.want(strings.Clone(name), want{held: strings.Clone(held)})
+		} else {
+			sub.keep(strings.Clone(name), held)
+		}
+	}
+}
+
+// keep notes what the client holds within an outer name that it may ask for.
+func (sub *subscription) keep(name, held string) {
+	if sub.stash == nil {
+		sub.stash = map[string]string{}
+	}
+	sub.stash[name] = strings.Clone(held)
 }
 
 // openInner marks the names within outer names that were asked for just now:
 // the client waits for them and does not ask.
 func (e *Engine) openInner(s *stream, k *kind, opened func(outer string) bool) {
 	sub := &s.subs[k.rank]
-	// What is built for the first time may name something new.
-	e.unsettle(s.scope)
 	for _, cl := range k.slots {
 		if cl == nil || !opened(cl.outer) {
 			continue
 		}
 		held := sub.stash[cl.name]
 		delete(sub.stash, cl.name)
-		if e.offers(s, k, cl) != held {
-			sub.want(cl.name, want{held: held})
-		}
+		e.compare(s, k, cl, held)
 	}
 	for name, held := range sub.stash {
 		if outer, _, _ := strings.Cut(name, "/"); opened(outer) {
@@ -125,7 +170,7 @@ func (e *Engine) openInner(s *stream, k *kind, opened func(outer string) bool) {
 
 // offers is the version of a name that the stream is to hold, "" for none.
 func (e *Engine) offers(s *stream, k *kind, cl *cell) string {
-	if !s.scope.admits(k, cl) {
+	if s.scope != nil && !s.admits(k, e.target(cl)) {
 		return ""
 	}
 	return e.ensure(s.subs[k.rank].class, cl).version()
@@ -138,15 +183,11 @@ func (e *Engine) unsubscribe(s *stream, k *kind, name string) {
 		sub.wildcard = false
 		return
 	}
-	if k.Asked != nil {
-		if stands, ok := k.Asked(name); ok {
-			delete(s.called, stands)
-			delete(sub.unknown, name)
-			name = stands
-		}
-	}
 	if cl := k.cells[name]; cl != nil {
 		sub.asked.remove(cl.slot)
+		if !sub.wildcard {
+			sub.fresh.remove(cl.slot)
+		}
 	}
 	delete(sub.unknown, name)
 	delete(sub.owed, name)
@@ -155,6 +196,11 @@ func (e *Engine) unsubscribe(s *stream, k *kind, name string) {
 	}
 	for _, inner := range k.inner {
 		in := &s.subs[inner.rank]
+		for slot := range in.fresh.all() {
+			if cl := inner.slots[slot]; cl.outer == name && !in.asked.has(slot) {
+				in.fresh.remove(slot)
+			}
+		}
 		in.forgetAll(func(n string) bool {
 			outer, _, _ := strings.Cut(n, "/")
 			return outer == name && !s.asks(inner, n)

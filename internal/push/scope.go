@@ -4,57 +4,28 @@ import (
 	"slices"
 
 	"github.com/meshwright/meshwright/internal/mesh"
-	"github.com/meshwright/meshwright/internal/translate/resource"
 )
 
 // scope is a set of names that all proxies share whose facts name it. What is
 // out of it is for them as if nothing gave rise to it. It stands outside of the
 // trees and classes: else there would be a leaf for each scope and name.
 type scope struct {
+	computation
+	key  mesh.Key
+	keys *mesh.Scope
 	// sets are the slots by rank of their type.
 	sets []slotset
 	// holders counts the streams.
 	holders int
-
-	// Of a scope that mesh.KindScope derives.
-	computation
-	key  mesh.Key
-	keys *mesh.Scope
-
-	// Of one that is learned: whose it is, the names that stand for what was
-	// asked for, and whether it has come to everything.
-	workload  string
-	asked     map[string]struct{}
-	all       bool
-	unsettled bool
 }
 
-// admits reports whether proxies of the scope may hold the name at all. A nil
-// scope is that of full mode without a Sidecar.
-func (sc *scope) admits(k *kind, cl *cell) bool {
-	learned := sc.learned()
-	switch cl.holder {
-	case resource.InFullMode:
-		if learned {
-			return false
-		}
-	case resource.InAutomaticMode:
-		return learned
-	case resource.WhoAsked:
-		return learned && sc.sets[k.rank].has(cl.slot)
-	case resource.WhoNamed:
-		if learned {
-			return sc.sets[k.rank].has(cl.slot)
-		}
-	}
-	return sc == nil || learned || !cl.scoped || sc.sets[k.rank].has(cl.slot)
+// admits reports whether the stream may hold the name at all.
+func (s *stream) admits(k *kind, t target) bool {
+	return s.scope == nil || !t.scoped || s.scope.sets[k.rank].has(t.slot)
 }
 
 // holdScope returns the scope that facts name, nil for everything.
 func (e *Engine) holdScope(f mesh.Facts) *scope {
-	if workload := f.Fact(mesh.Fact{Kind: mesh.FactWorkload}); workload != "" {
-		return e.holdLearned(workload)
-	}
 	name := f.Fact(mesh.Fact{Kind: mesh.FactScope})
 	if name == "" {
 		return nil
@@ -76,9 +47,7 @@ func (e *Engine) letGoScope(sc *scope) {
 		return
 	}
 	sc.holders--
-	if sc.learned() {
-		e.letGoLearned(sc)
-	} else if sc.holders == 0 {
+	if sc.holders == 0 {
 		e.forget(&sc.computation)
 		delete(e.scopes, sc.key.Name)
 	}
@@ -138,7 +107,7 @@ func (e *Engine) rescope() {
 	}
 	for _, s := range e.streams {
 		if old, changed := before[s.scope]; changed && !slices.Contains(e.moved, s) {
-			e.compareScopes(s, &scope{sets: old})
+			e.compareScopes(s, old)
 		}
 	}
 }
@@ -147,37 +116,36 @@ func (e *Engine) rescope() {
 // the scopes held that changed in this turn.
 func (e *Engine) switchScope(s *stream, before map[*scope][]slotset) {
 	old := s.scope
-	was := old
-	if b, changed := before[old]; changed {
-		was = &scope{sets: b}
+	var sets []slotset
+	if old != nil {
+		sets = old.sets
+		if b, changed := before[old]; changed {
+			sets = b
+		}
 	}
 	s.scope = e.holdScope(s.facts)
-	e.teach(s)
-	if s.scope != was {
-		e.compareScopes(s, was)
-	}
 	e.letGoScope(old)
+	if s.scope != old || s.scope != nil {
+		e.compareScopes(s, sets)
+	}
 }
 
-// compareScopes marks what differs between what a stream was admitted to and
-// what it is.
-func (e *Engine) compareScopes(s *stream, old *scope) {
-	alike := old != nil && s.scope != nil && old.learned() == s.scope.learned()
+// compareScopes marks what differs between what a stream was admitted to, nil
+// for everything, and what it is.
+func (e *Engine) compareScopes(s *stream, old []slotset) {
 	for _, k := range e.kinds {
-		if s.subs[k.rank].class == nil {
+		if k.Scoped == nil || s.subs[k.rank].class == nil {
 			continue
 		}
-		if alike {
-			for slot := range old.sets[k.rank].differs(s.scope.sets[k.rank]) {
-				if cl := k.slots[slot]; cl != nil {
-					e.rescopeCell(s, cl, old)
-				}
+		if old != nil && s.scope != nil {
+			for slot := range old[k.rank].differs(s.scope.sets[k.rank]) {
+				e.rescopeCell(s, k.slots[slot], old[k.rank].has(slot))
 			}
 			continue
 		}
 		for _, cl := range k.slots {
-			if cl != nil {
-				e.rescopeCell(s, cl, old)
+			if cl != nil && cl.scoped {
+				e.rescopeCell(s, cl, old == nil || old[k.rank].has(cl.slot))
 			}
 		}
 	}
@@ -185,20 +153,20 @@ func (e *Engine) compareScopes(s *stream, old *scope) {
 
 // rescopeCell marks a name that the stream was admitted to, or was not. One that
 // vanishes in this turn was marked already.
-func (e *Engine) rescopeCell(s *stream, cl *cell, old *scope) {
+func (e *Engine) rescopeCell(s *stream, cl *cell, had bool) {
 	if cl.spawners == 0 && !cl.static {
 		return
 	}
-	k := cl.kind
-	had, has := old.admits(k, cl), s.scope.admits(k, cl)
-	if had == has || !s.subscribes(k, e.target(cl)) {
+	k, t := cl.kind, e.target(cl)
+	has := s.admits(k, t)
+	if had == has || !s.subscribes(k, t) {
 		return
 	}
 	class := s.subs[k.rank].class
 	switch {
 	case has && e.ensure(class, cl).version() != "":
-		e.mark(s, k, cl.name, "")
+		e.mark(s, k, cl, "")
 	case had && class.leaf(cl.slot).version() != "":
-		e.mark(s, k, cl.name, class.leaf(cl.slot).version())
+		e.mark(s, k, cl, class.leaf(cl.slot).version())
 	}
 }

@@ -78,7 +78,6 @@ func newWorld(t *testing.T, r room) *world {
 // restart replaces the engine by a new one that is fed the current objects in
 // another order.
 func (w *world) restart() {
-	before := w.engine
 	w.engine = New(Config{
 		Store: mesh.NewStore(w.room.indexes()), Derivations: w.room.derivations(), FactsOf: w.room.factsOf,
 		Types: w.room.types(), Strict: true, Log: logr.Discard(),
@@ -90,7 +89,6 @@ func (w *world) restart() {
 			}
 		},
 	})
-	w.engine.remember(before)
 	var changes []mesh.Change
 	for k, v := range w.objects {
 		changes = append(changes, mesh.Change{Key: k, Value: v})
@@ -101,18 +99,6 @@ func (w *world) restart() {
 	w.engine.Synced()
 	w.engine.step()
 	w.engine.dropRead = w.forget
-}
-
-// remember takes up what workloads have asked for of another engine.
-func (e *Engine) remember(other *Engine) {
-	if other == nil {
-		return
-	}
-	for _, workload := range slices.Sorted(maps.Keys(other.workloads)) {
-		sc := &scope{workload: workload, asked: maps.Clone(other.workloads[workload].asked), sets: make([]slotset, len(e.kinds))}
-		e.workloads[workload] = sc
-		e.idle = append(e.idle, sc)
-	}
 }
 
 // fail ends the test with the story so far.
@@ -217,7 +203,7 @@ func (s *sim) work() bool {
 			s.note("-> %s +%v -%v held %d answers %q %s", path.Base(r.GetTypeUrl()), r.GetResourceNamesSubscribe(), r.GetResourceNamesUnsubscribe(), len(r.GetInitialResourceVersions()), r.GetResponseNonce(), r.GetErrorDetail().GetMessage())
 			s.stream.Request(&cache.Request{
 				Type: resource.TypeURL(r.GetTypeUrl()), Subscribe: r.GetResourceNamesSubscribe(), Unsubscribe: r.GetResourceNamesUnsubscribe(),
-				Versions: r.GetInitialResourceVersions(), Nonce: r.GetResponseNonce(), Error: r.GetErrorDetail().GetMessage(),
+				Versions: heldOf(r), Nonce: r.GetResponseNonce(), Error: r.GetErrorDetail().GetMessage(),
 			})
 		}
 		s.unsent, moved = nil, true
@@ -296,7 +282,6 @@ func (w *world) compare() {
 	w.t.Helper()
 	fresh := &world{t: w.t, story: w.story, mutant: w.mutant, room: w.room, objects: w.objects, problems: map[mesh.Key]*mesh.Problems{}}
 	fresh.restart()
-	fresh.engine.remember(w.engine)
 	for _, s := range w.sims {
 		fresh.join(s.proxy).client.Reject = nil
 		// It refuses nothing; what s refuses is not compared.
@@ -344,3 +329,11 @@ func (s *sim) refusesVirtualHosts() bool {
 }
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+// heldOf is what a client says that it holds, in any order.
+func heldOf(r *discoveryv3.DeltaDiscoveryRequest) (out []cache.Held) {
+	for name, version := range r.GetInitialResourceVersions() {
+		out = append(out, cache.Held{Name: name, Version: version})
+	}
+	return out
+}

@@ -52,3 +52,15 @@ func (s slotset) differs(o slotset) iter.Seq[int] {
 		}
 	}
 }
+
+func (s slotset) empty() bool {
+	for _, w := range s {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// all gives the slots in order. What is removed meanwhile may still come.
+func (s slotset) all() iter.Seq[int] { return s.differs(nil) }

@@ -38,9 +38,6 @@ func (s *stream) state(sizes map[sized]int) cache.ProxyState {
 		ServiceAccount: s.proxy.ServiceAccount, Connected: s.connected, InSync: !s.writing,
 		AckTimes: slices.Clone(s.ackTimes),
 	}
-	if s.scope.learned() {
-		p.Learned = s.engine.learnedOf(s.scope)
-	}
 	for _, k := range s.engine.kinds {
 		sub := &s.subs[k.rank]
 		if sub.class == nil {
@@ -48,7 +45,7 @@ func (s *stream) state(sizes map[sized]int) cache.ProxyState {
 		}
 		t := cache.TypeState{
 			Type: string(k.URL), Class: sub.class.id, Sent: sub.sentNonce, Acked: sub.ackedNonce,
-			Pending: len(sub.dirty), Nacks: sub.nacks, Resources: sub.asked.count(),
+			Pending: len(sub.dirty) + sub.fresh.count(), Nacks: sub.nacks, Resources: sub.asked.count(),
 		}
 		if sub.wildcard || k.within != nil {
 			t.Resources = sub.class.size(sizes, s)
@@ -87,7 +84,7 @@ func (c *class) size(known map[sized]int, s *stream) int {
 	n, ok := known[at]
 	if !ok {
 		for _, l := range c.leaves {
-			if l.version() != "" && s.scope.admits(c.kind, l.cell) {
+			if l.version() != "" && s.admits(c.kind, target{slot: l.cell.slot, scoped: l.cell.scoped}) {
 				n++
 			}
 		}

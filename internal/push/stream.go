@@ -29,9 +29,6 @@ type stream struct {
 	facts mesh.Facts
 	// scope limits what the stream holds; nil is everything.
 	scope *scope
-	// called are the names that stand for what the client asked for by the name
-	// of a host.
-	called map[string]struct{}
 	// subs are the subscriptions by rank of their type.
 	subs []subscription
 	// at is the place in the engine's list.
@@ -70,7 +67,11 @@ type subscription struct {
 
 	// answer: the first request must be answered even if there is nothing.
 	answer bool
-	dirty  map[string]want
+	// fresh are names of which the client holds nothing: they cost a bit each. One
+	// that was asked for must be answered. dirty are the others that are to be
+	// looked at. No name is in both.
+	fresh slotset
+	dirty map[string]want
 	// waiting are removals that wait for the answer to what names them.
 	waiting  map[string]removal
 	rejected map[string]rejection
@@ -103,13 +104,14 @@ type rejection struct {
 
 // target is a cell with what decides who wants it.
 type target struct {
-	*cell
+	slot      int
+	scoped    bool
 	outer     *cell
 	outerName string
 }
 
 func (e *Engine) target(cl *cell) target {
-	t := target{cell: cl, outerName: cl.outer}
+	t := target{slot: cl.slot, scoped: cl.scoped, outerName: cl.outer}
 	if w := cl.kind.within; w != nil {
 		t.outer = w.cells[cl.outer]
 	}
@@ -117,9 +119,7 @@ func (e *Engine) target(cl *cell) target {
 }
 
 // wants reports whether the stream is to hold the name.
-func (s *stream) wants(k *kind, t target) bool {
-	return s.scope.admits(k, t.cell) && s.subscribes(k, t)
-}
+func (s *stream) wants(k *kind, t target) bool { return s.admits(k, t) && s.subscribes(k, t) }
 
 // subscribes reports whether the stream asked for the name, by itself or with
 // others.
@@ -162,6 +162,12 @@ func (sub *subscription) know(cl *cell) {
 
 // unknow is the way back, for a name that vanished.
 func (sub *subscription) unknow(cl *cell) {
+	if sub.fresh.has(cl.slot) {
+		sub.fresh.remove(cl.slot)
+		if sub.asked.has(cl.slot) {
+			sub.want(cl.name, want{must: true})
+		}
+	}
 	if sub.asked.has(cl.slot) {
 		sub.asked.remove(cl.slot)
 		sub.wait(cl.name)
@@ -180,9 +186,9 @@ func (sub *subscription) wait(name string) {
 // mark notes that a name's bytes are others than what the client holds. What it
 // held when the name was marked first stays, so that a change and its reverse
 // send nothing.
-func (e *Engine) mark(s *stream, k *kind, name, was string) {
-	sub := &s.subs[k.rank]
-	if _, marked := sub.dirty[name]; !marked {
+func (e *Engine) mark(s *stream, k *kind, cl *cell, was string) {
+	sub, name := &s.subs[k.rank], cl.name
+	if _, marked := sub.dirty[name]; !marked && !sub.fresh.has(cl.slot) {
 		if w, waits := sub.waiting[name]; waits {
 			was = w.held
 			delete(sub.waiting, name)
@@ -200,6 +206,12 @@ func (sub *subscription) want(name string, w want) {
 		sub.dirty = map[string]want{}
 	}
 	sub.dirty[name] = w
+}
+
+// settle takes back that a name is to be looked at.
+func (sub *subscription) settle(cl *cell) {
+	delete(sub.dirty, cl.name)
+	sub.fresh.remove(cl.slot)
 }
 
 // queue lets the stream be looked at once the turn is over.

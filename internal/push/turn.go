@@ -61,7 +61,7 @@ func (e *Engine) computeFacts(s *stream) {
 			e.panicked("facts", s.proxy.ID, p)
 		}
 	}()
-	s.facts = e.mode(e.factsOf(rec, s.proxy))
+	s.facts = e.factsOf(rec, s.proxy)
 }
 
 // respawn finds out which names the changed values give rise to.
@@ -227,14 +227,11 @@ func (e *Engine) vanish(cl *cell) {
 // fanOut marks what changed on the streams that hold it.
 func (e *Engine) fanOut() {
 	for _, c := range e.changed {
-		for _, s := range c.streams {
-			e.unsettle(s.scope)
-		}
 		for _, ch := range c.changed {
 			t := e.target(ch.cell)
 			for _, s := range c.streams {
 				if s.wants(c.kind, t) {
-					e.mark(s, c.kind, ch.cell.name, ch.was)
+					e.mark(s, c.kind, ch.cell, ch.was)
 				}
 			}
 		}
@@ -249,9 +246,6 @@ func (e *Engine) bury() {
 	for _, cl := range e.buried {
 		for _, s := range e.streams {
 			s.subs[cl.kind.rank].unknow(cl)
-		}
-		for _, sc := range e.workloads {
-			sc.sets[cl.kind.rank].remove(cl.slot)
 		}
 		cl.kind.remove(cl)
 	}

@@ -96,7 +96,7 @@ func TestOrderOfObjectsDoesNotMatter(t *testing.T) {
 func TestQuestionsAreNarrow(t *testing.T) {
 	t.Parallel()
 	m := meshtest.ReadText(t, readFile(t, "testdata/shop.yaml"))
-	const isRouter, mode = "{type } [router]", "{mode } [Automatic]"
+	const isRouter = "{type } [router]"
 	for name, tc := range map[string]struct {
 		kind resource.TypeURL
 		name string
@@ -107,11 +107,10 @@ func TestQuestionsAreNarrow(t *testing.T) {
 		"an inbound cluster":                   {resource.Cluster, "inbound|8080||", []string{isRouter, "{port 8080} [auto http http2 server-first tcp tls]"}},
 		"an assignment without rules":          {resource.Endpoints, "outbound|3306||db.shop.svc.cluster.local", nil},
 		"an assignment with outlier detection": {resource.Endpoints, "outbound|8080||back.shop.svc.cluster.local", []string{"{locality }"}},
-		"the shared listener":                  {resource.Listener, "0.0.0.0_8080", []string{isRouter, mode}},
+		"the shared listener":                  {resource.Listener, "0.0.0.0_8080", []string{isRouter}},
 		"the listener of an address":           {resource.Listener, "10.96.0.42_3306", []string{isRouter}},
 		"the inbound listener":                 {resource.Listener, "virtualInbound", []string{isRouter, "{served }"}},
-		"a route configuration":                {resource.Route, "8080", []string{mode}},
-		"one of a gateway":                     {resource.Route, "http.8080", nil},
+		"a route configuration":                {resource.Route, "8080", nil},
 		"a virtual host":                       {resource.VirtualHost, "8080/front.shop.svc.cluster.local:8080", []string{isRouter, "{namespace } [shop]"}},
 		"the catch-all":                        {resource.VirtualHost, "8080/*:8080", []string{isRouter, "{outbound } [AllowAny RegistryOnly]"}},
 	} {

@@ -1,204 +1,40 @@
 package translate_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
-
 	"github.com/meshwright/meshwright/internal/mesh"
-	"github.com/meshwright/meshwright/internal/redirect"
-	"github.com/meshwright/meshwright/internal/redirect/capture"
 	"github.com/meshwright/meshwright/internal/test/ads"
-	"github.com/meshwright/meshwright/internal/test/assets"
 	"github.com/meshwright/meshwright/internal/test/meshtest"
+	"github.com/meshwright/meshwright/internal/test/netpod"
 )
 
-// A podNet is a network namespace with an address, on a network of its own that
-// all pods of a test share.
-type podNet struct {
-	ip   string
-	work chan func()
-}
-
-// newPodNet makes a namespace and a thread that stays in it until the test ends.
-func newPodNet(t *testing.T) *podNet {
-	t.Helper()
-	p := &podNet{work: make(chan func())}
-	made := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with this goroutine.
-		runtime.LockOSThread()
-		_, err := netns.New()
-		made <- err
-		for f := range p.work {
-			f()
-		}
-	}()
-	t.Cleanup(func() { close(p.work) })
-	if err := <-made; err != nil {
-		t.Fatalf("make network namespace (needs root): %v", err)
-	}
-	return p
-}
-
-// do runs f in the namespace.
-func (p *podNet) do(t *testing.T, f func() error) {
-	t.Helper()
-	done := make(chan error)
-	p.work <- func() { done <- f() }
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
-// network joins pods with these addresses by a bridge.
-func network(t *testing.T, ips ...string) []*podNet {
-	t.Helper()
-	bridge := newPodNet(t)
-	bridge.do(t, func() error {
-		return errors.Join(
-			netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}),
-			up("br0"))
-	})
-	var pods []*podNet
-	for i, ip := range ips {
-		p := newPodNet(t)
-		p.ip = ip
-		var inside netns.NsHandle
-		p.do(t, func() (err error) {
-			inside, err = netns.Get()
-			return err
-		})
-		port := fmt.Sprintf("port%d", i)
-		bridge.do(t, func() error {
-			if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port}, PeerName: "eth0", PeerNamespace: netlink.NsFd(inside)}); err != nil {
-				return err
-			}
-			br, err := netlink.LinkByName("br0")
-			if err != nil {
-				return err
-			}
-			link, err := netlink.LinkByName(port)
-			if err != nil {
-				return err
-			}
-			return errors.Join(netlink.LinkSetMaster(link, br), up(port))
-		})
-		p.do(t, func() error { return errors.Join(up("lo"), address(ip), defaultRoute()) })
-		pods = append(pods, p)
-	}
-	return pods
-}
-
-func up(name string) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(link)
-}
-
-func address(ip string) error {
-	link, err := netlink.LinkByName("eth0")
-	if err != nil {
-		return err
-	}
-	a, err := netlink.ParseAddr(ip + "/24")
-	if err != nil {
-		return err
-	}
-	return errors.Join(netlink.AddrAdd(link, a), netlink.LinkSetUp(link))
-}
-
-// defaultRoute makes services' addresses routable, as they are in a pod.
-func defaultRoute() error {
-	link, err := netlink.LinkByName("eth0")
-	if err != nil {
-		return err
-	}
-	return netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}})
-}
+// podNet is a pod whose requests are checked.
+type podNet struct{ *netpod.Pod }
 
 // captured runs a pod's proxy in its namespace behind the rules of capture.
-func (p *podNet) captured(t *testing.T, m *meshtest.Mesh, pod, account string) {
+func (p podNet) captured(t *testing.T, m *meshtest.Mesh, pod, account string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck,gosec // of the test only
-	socket, admin, config := filepath.Join(dir, "xds"), filepath.Join(dir, "admin"), filepath.Join(dir, "envoy.json")
-	server := ads.Serve(t, m.Resources(t, mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: pod}), newSVID(t, "shop", account))
+	folder := netpod.Folder(t)
+	socket := filepath.Join(folder, "xds")
+	server := ads.Serve(t, m.Resources(t, mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: pod}), ads.NewSVID(t, "shop", account))
 	server.Unix(t, socket)
-	bootstrap := bytes.Replace(ads.Bootstrap(pod, socket, socket), []byte("{"),
-		fmt.Appendf(nil, `{"admin": {"address": {"pipe": {"path": %q}}},`, admin), 1)
-	if err := os.WriteFile(config, bootstrap, 0o600); err != nil {
-		t.Fatal(err)
+	p.Capture(t, folder, ads.Bootstrap(pod, socket, socket), true)
+	if rejected := server.Rejected(); len(rejected) > 0 {
+		t.Fatalf("Envoy rejects %q", rejected)
 	}
-	for _, file := range []string{dir, socket, config} {
-		if err := os.Chown(file, capture.ProxyID, capture.ProxyID); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rules, err := capture.FromAnnotations(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.Open(assets.Path(t, "envoy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer program.Close() //nolint:errcheck // only read
-	var log bytes.Buffer
-	// By its descriptor: the proxy's user may not see the folder.
-	envoy := exec.Command("/proc/self/fd/3", "--config-path", config, "--disable-hot-restart", "--concurrency", "1") //nolint:gosec,noctx // ended below
-	envoy.Stdout, envoy.Stderr, envoy.ExtraFiles = &log, &log, []*os.File{program}
-	envoy.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: capture.ProxyID, Gid: capture.ProxyID}}
-	p.do(t, func() error { return errors.Join(redirect.Apply(rules.Rules()), envoy.Start()) })
-	t.Cleanup(func() {
-		envoy.Process.Kill() //nolint:errcheck,gosec // it may have ended
-		envoy.Wait()         //nolint:errcheck,gosec // it was killed
-		if t.Failed() {
-			t.Logf("log of the Envoy of %s:\n%s", pod, log.String())
-		}
-	})
-	asks := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", admin)
-	}}}
-	eventually(t, func() string {
-		response, err := asks.Get("http://admin/ready") //nolint:noctx // on this machine
-		if err != nil {
-			return err.Error()
-		}
-		defer response.Body.Close() //nolint:errcheck // only read
-		if response.StatusCode != http.StatusOK {
-			return response.Status
-		}
-		if rejected := server.Rejected(); len(rejected) > 0 {
-			t.Fatalf("Envoy rejects %q", rejected)
-		}
-		return ""
-	})
 }
 
 // fetch is get from within the pod; address is what its application dials.
-func (p *podNet) fetch(t *testing.T, address, url string) (status int, body string) {
+func (p podNet) fetch(t *testing.T, address, url string) (status int, body string) {
 	t.Helper()
-	p.do(t, func() error {
+	p.Do(t, func() error {
 		c, err := net.DialTimeout("tcp", address, patience) //nolint:noctx // bounded
 		if err != nil {
 			body = err.Error()
@@ -211,9 +47,9 @@ func (p *podNet) fetch(t *testing.T, address, url string) (status int, body stri
 }
 
 // hears is greeting from within the pod, and how long it took.
-func (p *podNet) hears(t *testing.T, address, from string) (line string) {
+func (p podNet) hears(t *testing.T, address, from string) (line string) {
 	t.Helper()
-	p.do(t, func() error {
+	p.Do(t, func() error {
 		var err error
 		if line, err = greeting(t, address, from); err != nil {
 			line = err.Error()
@@ -292,9 +128,9 @@ func TestCapturedTraffic(t *testing.T) {
 	for _, mode := range []string{"PERMISSIVE", "STRICT"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			nets := network(t, "10.9.0.10", "10.9.0.21", "10.9.0.70")
-			front, back, old := nets[0], nets[1], nets[2]
-			back.do(t, func() error {
+			nets := netpod.Network(t, "10.9.0.10", "10.9.0.21", "10.9.0.70")
+			front, back, old := podNet{nets[0]}, podNet{nets[1]}, podNet{nets[2]}
+			back.Do(t, func() error {
 				for _, port := range []int{8080, 9000, 9999} {
 					pod(t, "0.0.0.0", port)
 				}
@@ -302,15 +138,16 @@ func TestCapturedTraffic(t *testing.T) {
 				greeter(t, "0.0.0.0", 7000)
 				return nil
 			})
-			old.do(t, func() error {
+			old.Do(t, func() error {
 				greeter(t, "0.0.0.0", 2525)
-				return address("10.9.0.99")
+				return nil
 			})
+			old.AddAddress(t, "10.9.0.99")
 			m := meshtest.ReadText(t, strings.Replace(captureWorld, "MODE", mode, 1))
 			front.captured(t, m, "front-1", "front")
 			back.captured(t, m, "back-1", "back")
 			for name, tc := range map[string]struct {
-				from         *podNet
+				from         podNet
 				dials, url   string
 				want, strict string // parts of the answer; strict "" is as want
 			}{
@@ -336,7 +173,7 @@ func TestCapturedTraffic(t *testing.T) {
 				})
 			}
 			for name, tc := range map[string]struct {
-				from      *podNet
+				from      podNet
 				dials, as string
 				want      string
 				onlyPlain bool

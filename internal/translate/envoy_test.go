@@ -87,7 +87,7 @@ func takes(t *testing.T, resources meshtest.Resources) {
 		}
 		resources[resource.Listener][name] = l
 	}
-	server := ads.Serve(t, resources, newSVID(t, "shop", "front"))
+	server := ads.Serve(t, resources, ads.NewSVID(t, "shop", "front"))
 	proxy := envoy.Start(t, server.Bootstrap("test"))
 	want := map[string]int64{
 		"listener_manager.total_listeners_active":       int64(len(resources[resource.Listener])),

@@ -91,7 +91,7 @@ func TestGatewayTerminatesTLS(t *testing.T) {
 	for _, l := range resources[resource.Listener] {
 		onLoopback(l.(*listenerv3.Listener))
 	}
-	server := ads.Serve(t, resources, newSVID(t, "mesh-ingress", "ingress"))
+	server := ads.Serve(t, resources, ads.NewSVID(t, "mesh-ingress", "ingress"))
 	at := envoy.Start(t, server.Bootstrap("edge")).Listeners(t)
 	for name, tc := range map[string]struct {
 		host string

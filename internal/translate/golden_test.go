@@ -25,14 +25,10 @@ type goldenCase struct {
 	// Show limits the output to resources whose name is, or begins with, one
 	// of these.
 	Show []string `json:"show"`
-	// Asked are virtual hosts that a proxy in automatic mode has asked for.
-	Asked []string `json:"asked"`
 	// Mesh overrides the mesh-wide settings.
 	Mesh struct {
 		MTLS         mesh.MTLSMode `json:"mtls"`
 		RegistryOnly bool          `json:"registryOnly"`
-		// Scope is that of all sidecars.
-		Scope mesh.ScopeMode `json:"scope"`
 	} `json:"mesh"`
 }
 
@@ -56,7 +52,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := withConfig(meshtest.Read(t, documents[1:]), c)
-		got := m.Resources(t, mesh.Proxy{Type: c.Proxy.Type, Namespace: c.Proxy.Namespace, Pod: c.Proxy.Pod}, c.Asked...)
+		got := m.Resources(t, mesh.Proxy{Type: c.Proxy.Type, Namespace: c.Proxy.Namespace, Pod: c.Proxy.Pod})
 		shown := 0
 		for kind, suffix := range suffixes {
 			var list []proto.Message
@@ -83,7 +79,7 @@ func TestGolden(t *testing.T) {
 func withConfig(m *meshtest.Mesh, c goldenCase) *meshtest.Mesh {
 	config := &mesh.Config{
 		TrustDomain: "cluster.local", ClusterID: "Kubernetes", ClusterDomain: meshtest.Domain,
-		RootNamespace: "mesh-system", MTLS: c.Mesh.MTLS, OutboundAllowAny: !c.Mesh.RegistryOnly, Scope: c.Mesh.Scope,
+		RootNamespace: "mesh-system", MTLS: c.Mesh.MTLS, OutboundAllowAny: !c.Mesh.RegistryOnly,
 	}
 	out := meshtest.New(append(m.Changes(), mesh.Change{Key: mesh.ConfigKey, Value: config})...)
 	out.Problems = m.Problems

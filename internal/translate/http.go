@@ -1,10 +1,6 @@
 package translate
 
 import (
-	"time"
-
-	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/meshwright/meshwright/internal/translate/envoy"
@@ -32,28 +28,7 @@ func connectionManager(prefix string) *hcmv3.HttpConnectionManager {
 // one, so the on-demand filter holds what is early.
 func setRoutes(m *hcmv3.HttpConnectionManager, route string) {
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{ConfigSource: envoy.ADS(0), RouteConfigName: route}}
-	m.HttpFilters = []*httpFilter{envoy.OnDemand(), envoy.Router()}
-}
-
-// coldTimeout bounds how long a request waits for a host that the proxy has to
-// ask for, as when discovery is away.
-const coldTimeout = 10 * time.Second
-
-// coldBody tells what a request has waited for in vain.
-const coldBody = "meshwright: this proxy does not know the host yet, and discovery does not answer\n"
-
-// askingHTTP is outboundHTTP for a proxy in automatic mode. The bound is for
-// what has no route yet: routes have one of their own, which is none.
-func askingHTTP(prefix, route string) *hcmv3.HttpConnectionManager {
-	m := outboundHTTP(prefix, route)
-	m.StreamIdleTimeout = envoy.Duration(coldTimeout)
-	m.LocalReplyConfig = &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{{
-		Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
-			ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{"SI"}},
-		}},
-		Body: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: coldBody}},
-	}}}
-	return m
+	m.HttpFilters = []*httpFilter{envoy.OnDemand(), envoy.CORS(), envoy.Fault(), envoy.Router()}
 }
 
 // outboundHTTP is for what the pod's own application sends. What the

@@ -69,9 +69,6 @@ func httpListener(r mesh.Reader, name string, port int32) resource.Built {
 	}
 	l := inner(name, anyAddress, port)
 	m := outboundHTTP("outbound_"+name, sidecarRoute(port))
-	if view.Automatic(r) {
-		m = askingHTTP("outbound_"+name, sidecarRoute(port))
-	}
 	l.FilterChains = []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{envoy.HTTP(m)}}}
 	return resource.Built{Msg: l, Refs: routeRefs(sidecarRoute(port))}
 }

@@ -30,8 +30,6 @@ import (
 type live struct {
 	engine  *push.Engine
 	address string
-	// stop takes the server away.
-	stop func()
 	// objects are those that exist, by their text.
 	objects map[string]bool
 }
@@ -56,7 +54,6 @@ func goLive(t *testing.T, reached ...string) *live {
 	listener := listen(t, "127.0.0.1", 0)
 	go server.Serve(listener) //nolint:errcheck // ends with the test
 	t.Cleanup(server.Stop)
-	l.stop = server.Stop
 	l.address = listener.Addr().(*net.TCPAddr).String()
 	return l
 }
@@ -162,7 +159,7 @@ func TestEnvoyFollowsEveryChange(t *testing.T) {
 	l := goLive(t)
 	l.set(t, true, texts...)
 	l.engine.Synced()
-	sds := ads.Serve(t, nil, newSVID(t, "shop", "front"))
+	sds := ads.Serve(t, nil, ads.NewSVID(t, "shop", "front"))
 	type running struct {
 		mesh.Proxy
 		envoy *envoy.Proxy

@@ -73,17 +73,18 @@ func routePort(name string) (int32, bool) {
 
 // route implements resource.Build. A route configuration is only the place
 // where virtual hosts meet: they come one by one, the catch-all too, and it
-// never changes. It is the same for every proxy of one mode that asks.
-func route(r mesh.Reader, name string) resource.Built {
+// never changes. It is the same for every proxy that asks.
+func route(_ mesh.Reader, name string) resource.Built {
 	if _, ok := routePort(name); !ok {
 		return resource.Built{}
 	}
 	return resource.Built{Msg: &routev3.RouteConfiguration{
-		Name:             name,
-		Vhds:             &routev3.Vhds{ConfigSource: envoy.ADS(0)},
-		ValidateClusters: envoy.Bool(false),
-		// In automatic mode each name is asked for, with its port or without.
-		IgnorePortInHostMatching: !isSidecarRoute(name) || !view.Automatic(r),
+		Name:                     name,
+		Vhds:                     &routev3.Vhds{ConfigSource: envoy.ADS(0)},
+		ValidateClusters:         envoy.Bool(false),
+		IgnorePortInHostMatching: true,
 		ResponseHeadersToRemove:  []string{unreachedHeader},
+		// Of a virtual host's own answers, as ingest allows them.
+		MaxDirectResponseBodySizeBytes: envoy.UInt32(1 << 20),
 	}}
 }

@@ -4,10 +4,11 @@ import (
 	"slices"
 	"strings"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	previousprioritiesv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/priority/previous_priorities/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/meshwright/meshwright/internal/mesh"
 	"github.com/meshwright/meshwright/internal/translate/envoy"
@@ -38,7 +39,7 @@ func (b *routes) of(vs *mesh.VirtualService) []*routev3.Route {
 			if !view.Applies(b, m, b.gateway, b.port) {
 				continue
 			}
-			route := &routev3.Route{Name: rule.Name, Match: routeMatch(m)}
+			route := &routev3.Route{Name: routeName(rule, m), Match: routeMatch(m), StatPrefix: m.StatPrefix}
 			b.act(route, rule, m)
 			out = append(out, route)
 			if takesAll(route.GetMatch()) {
@@ -63,28 +64,51 @@ func (b *routes) to(cluster string) *routev3.Route {
 	}
 }
 
+// routeName is Istio's: the match's name after the rule's.
+func routeName(rule *mesh.HTTPRoute, m *mesh.HTTPMatch) string {
+	if m.Name == "" {
+		return rule.Name
+	}
+	return rule.Name + "." + m.Name
+}
+
 func (b *routes) act(route *routev3.Route, rule *mesh.HTTPRoute, m *mesh.HTTPMatch) {
+	changeHeaders(route, &rule.Headers)
+	if rule.CORS != nil {
+		setFilter(route, envoy.FilterCORS, cors(rule.CORS))
+	}
 	switch {
 	case rule.Redirect != nil:
-		route.Action = &routev3.Route_Redirect{Redirect: redirect(rule.Redirect)}
+		route.Action = &routev3.Route_Redirect{Redirect: b.redirect(rule.Redirect)}
 		return
 	case rule.DirectStatus != 0:
-		route.Action = &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: rule.DirectStatus}}
+		direct := &routev3.DirectResponseAction{Status: rule.DirectStatus}
+		if rule.DirectBody != "" {
+			direct.Body = &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: rule.DirectBody}}
+		}
+		route.Action = &routev3.Route_DirectResponse{DirectResponse: direct}
 		return
 	}
 	action := &routev3.RouteAction{
-		Timeout:     envoy.Duration(rule.Timeout),
-		RetryPolicy: retryPolicy(rule.Retries),
+		Timeout:               envoy.Duration(rule.Timeout),
+		RetryPolicy:           retryPolicy(rule.Retries),
+		RequestMirrorPolicies: b.mirrors(rule.Mirrors),
 	}
-	b.setClusters(action, rule.Destinations)
+	if rule.Headers.Authority != "" {
+		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: rule.Headers.Authority}
+	}
 	if rule.Rewrite != nil {
 		setRewrite(action, rule.Rewrite, m.URI)
 	}
+	if rule.Fault != nil {
+		setFilter(route, envoy.FilterFault, fault(rule.Fault))
+	}
 	route.Action = &routev3.Route_Route{Route: action}
+	b.setClusters(route, action, rule.Destinations)
 }
 
 // setClusters sends to one cluster, or to several by weight.
-func (b *routes) setClusters(action *routev3.RouteAction, list []mesh.Destination) {
+func (b *routes) setClusters(route *routev3.Route, action *routev3.RouteAction, list []mesh.Destination) {
 	if len(list) > 1 {
 		list = slices.DeleteFunc(slices.Clone(list), func(d mesh.Destination) bool { return d.Weight == 0 })
 	}
@@ -95,13 +119,17 @@ func (b *routes) setClusters(action *routev3.RouteAction, list []mesh.Destinatio
 	}
 	if len(list) == 1 {
 		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: b.destination(list[0])}
+		changeHeaders(route, &list[0].Headers)
+		if host := list[0].Headers.Authority; host != "" {
+			action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: host}
+		}
 		return
 	}
 	weighted := &routev3.WeightedCluster{}
 	for _, d := range list {
-		weighted.Clusters = append(weighted.Clusters, &routev3.WeightedCluster_ClusterWeight{
-			Name: b.destination(d), Weight: envoy.UInt32(d.Weight),
-		})
+		c := &routev3.WeightedCluster_ClusterWeight{Name: b.destination(d), Weight: envoy.UInt32(d.Weight)}
+		changeHeadersOf(c, &d.Headers)
+		weighted.Clusters = append(weighted.Clusters, c)
 	}
 	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
 }
@@ -109,16 +137,24 @@ func (b *routes) setClusters(action *routev3.RouteAction, list []mesh.Destinatio
 // destination is the cluster of a destination. One that the proxy does not have
 // becomes the black hole, which answers 503 at once.
 func (b *routes) destination(d mesh.Destination) string {
-	name := blackHoleCluster
-	if s := view.VisibleService(b, d.Host); s != nil {
-		if p := view.DestinationPort(s, d.Port, b.port); p != nil {
-			if d.Subset == "" || view.PolicyOf(b, s).Subset(d.Subset) != nil {
-				name = outboundName(p.Number, d.Subset, s.Hostname)
-			}
-		}
+	name := b.clusterOf(d)
+	if name == "" {
+		name = blackHoleCluster
 	}
 	b.clusters = append(b.clusters, name)
 	return name
+}
+
+// clusterOf is "" for a destination that the proxy does not have.
+func (b *routes) clusterOf(d mesh.Destination) string {
+	if s := view.VisibleService(b, d.Host); s != nil {
+		if p := view.DestinationPort(s, d.Port, b.port); p != nil {
+			if d.Subset == "" || view.PolicyOf(b, s).Subset(d.Subset) != nil {
+				return outboundName(p.Number, d.Subset, s.Hostname)
+			}
+		}
+	}
+	return ""
 }
 
 // leaveALPN keeps the words for sniffed protocols from clusters that know
@@ -129,9 +165,7 @@ func (b *routes) leaveALPN(vh *routev3.VirtualHost) {
 		if action == nil || b.allSniffed(action) {
 			continue
 		}
-		route.TypedPerFilterConfig = map[string]*anypb.Any{
-			envoy.FilterALPN: envoy.Any(&routev3.FilterConfig{Disabled: true}),
-		}
+		setFilter(route, envoy.FilterALPN, &routev3.FilterConfig{Disabled: true})
 	}
 }
 
@@ -192,6 +226,19 @@ func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
 	if r.On != "" {
 		out.RetryOn = r.On
 	}
+	if r.Backoff > 0 {
+		out.RetryBackOff = &routev3.RetryPolicy_RetryBackOff{BaseInterval: envoy.Duration(r.Backoff)}
+	}
+	if r.SameHosts {
+		out.RetryHostPredicate, out.HostSelectionRetryMaxAttempts = nil, 0
+	}
+	if r.OtherLocalities {
+		out.RetryPriority = &routev3.RetryPolicy_RetryPriority{
+			Name: "envoy.retry_priorities.previous_priorities",
+			// Istio's: two attempts in one locality before the next.
+			ConfigType: &routev3.RetryPolicy_RetryPriority_TypedConfig{TypedConfig: envoy.Any(&previousprioritiesv3.PreviousPrioritiesConfig{UpdateFrequency: 2})},
+		}
+	}
 	if len(r.StatusCodes) > 0 {
 		out.RetriableStatusCodes = r.StatusCodes
 		if !slices.Contains(strings.Split(out.RetryOn, ","), "retriable-status-codes") {
@@ -201,10 +248,16 @@ func retryPolicy(r *mesh.Retries) *routev3.RetryPolicy {
 	return retryUnreached(out)
 }
 
-func redirect(d *mesh.Redirect) *routev3.RedirectAction {
+func (b *routes) redirect(d *mesh.Redirect) *routev3.RedirectAction {
 	out := &routev3.RedirectAction{HostRedirect: d.Authority, PortRedirect: uint32(d.Port)}
-	if d.URI != "" {
+	if d.KeepPort {
+		out.PortRedirect = uint32(b.port)
+	}
+	switch {
+	case d.URI != "":
 		out.PathRewriteSpecifier = &routev3.RedirectAction_PathRedirect{PathRedirect: d.URI}
+	case d.PrefixRewrite != "":
+		out.PathRewriteSpecifier = &routev3.RedirectAction_PrefixRewrite{PrefixRewrite: d.PrefixRewrite}
 	}
 	if d.Scheme != "" {
 		out.SchemeRewriteSpecifier = &routev3.RedirectAction_SchemeRedirect{SchemeRedirect: d.Scheme}

@@ -48,6 +48,15 @@ func routeMatch(m *mesh.HTTPMatch) *routev3.RouteMatch {
 		without.TreatMissingHeaderAsEmpty = h.Kind != mesh.MatchPresent
 		out.Headers = append(out.Headers, without)
 	}
+	for _, q := range m.Query {
+		param := &routev3.QueryParameterMatcher{Name: q.Name}
+		if q.Kind == mesh.MatchPresent {
+			param.QueryParameterMatchSpecifier = &routev3.QueryParameterMatcher_PresentMatch{PresentMatch: true}
+		} else {
+			param.QueryParameterMatchSpecifier = &routev3.QueryParameterMatcher_StringMatch{StringMatch: stringMatcher(q.StringMatch)}
+		}
+		out.QueryParameters = append(out.QueryParameters, param)
+	}
 	return out
 }
 
@@ -71,7 +80,7 @@ func headerMatch(name string, m mesh.StringMatch) *routev3.HeaderMatcher {
 
 // takesAll reports whether nothing gets past a match.
 func takesAll(m *routev3.RouteMatch) bool {
-	return len(m.GetHeaders()) == 0 && m.GetPrefix() == "/"
+	return len(m.GetHeaders())+len(m.GetQueryParameters()) == 0 && m.GetPrefix() == "/"
 }
 
 func quoteRE2(s string) string { return regexp.QuoteMeta(s) }

@@ -28,7 +28,7 @@ spec:
 	l := goLive(t, "0.0.0.0_8080")
 	l.set(t, true, append(service("kept", "10.96.0.91", port, "127.0.1.91"), service("taken", "10.96.0.92", port, "127.0.1.92")...)...)
 	l.engine.Synced()
-	sds := ads.Serve(t, nil, newSVID(t, "shop", "front"))
+	sds := ads.Serve(t, nil, ads.NewSVID(t, "shop", "front"))
 	proxy := envoy.Start(t, ads.Bootstrap("sidecar~10.244.0.10~front-1.shop~shop.svc.cluster.local", l.address, sds.Address()))
 	caller := mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: "front-1"}
 	for _, step := range []struct {

@@ -14,7 +14,6 @@ func Types() []resource.Type {
 			Spawn:     clusterNames,
 			Static:    []string{passthroughCluster, blackHoleCluster, inboundPassthroughCluster},
 			Scoped:    isOutbound,
-			Holds:     clusterHolder,
 			Build:     cluster,
 			Wildcard:  true,
 		},
@@ -52,19 +51,10 @@ func Types() []resource.Type {
 			SpawnFrom: []mesh.Kind{mesh.KindService, mesh.KindVirtualService, mesh.KindGateway},
 			Spawn:     virtualHostNames,
 			Scoped:    always,
-			Holds:     virtualHostHolder,
-			Asked:     asked,
 			Build:     virtualHost,
 			Within:    resource.Route,
 		},
 	}
-}
-
-func clusterHolder(name string) resource.Holder {
-	if isOutbound(name) {
-		return resource.WhoNamed
-	}
-	return resource.Everybody
 }
 
 func isOutbound(name string) bool {

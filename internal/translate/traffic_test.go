@@ -97,7 +97,7 @@ func client(t *testing.T, m *meshtest.Mesh, from string) *envoy.Proxy {
 	for _, l := range resources[resource.Listener] {
 		onLoopback(l.(*listenerv3.Listener))
 	}
-	return envoy.Start(t, ads.Serve(t, resources, newSVID(t, "shop", "front")).Bootstrap("client"))
+	return envoy.Start(t, ads.Serve(t, resources, ads.NewSVID(t, "shop", "front")).Bootstrap("client"))
 }
 
 // inbound is a pod whose proxy has the address of the pod, and whose application
@@ -132,7 +132,7 @@ func server(t *testing.T, m *meshtest.Mesh, in inbound) *envoy.Proxy {
 			}
 		}
 	}
-	return envoy.Start(t, ads.Serve(t, resources, newSVID(t, "shop", in.account)).Bootstrap("server"))
+	return envoy.Start(t, ads.Serve(t, resources, ads.NewSVID(t, "shop", in.account)).Bootstrap("server"))
 }
 
 // get asks an address for http://host/path and returns status and body. A status

@@ -75,7 +75,7 @@ func TestEndpointThatIsLeftOutServesOnceNoOtherIsThere(t *testing.T) {
 	l := goLive(t, "0.0.0.0_8080")
 	l.set(t, true, objects...)
 	l.engine.Synced()
-	sds := ads.Serve(t, nil, newSVID(t, "shop", "front"))
+	sds := ads.Serve(t, nil, ads.NewSVID(t, "shop", "front"))
 	proxy := envoy.Start(t, ads.Bootstrap("sidecar~10.244.0.10~front-1.shop~shop.svc.cluster.local", l.address, sds.Address()))
 	caller := mesh.Proxy{Type: mesh.ProxySidecar, Namespace: "shop", Pod: "front-1"}
 	l.settled(t, proxy, caller)

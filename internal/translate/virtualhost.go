@@ -31,7 +31,7 @@ func virtualHostNames(l mesh.Lookup, k mesh.Key) []string {
 			}
 			names = append(names, virtualHostName(route, v.Hostname, p.Number))
 			if p.Protocol.IsHTTP() {
-				names = append(names, virtualHostName(route, anyHost, p.Number), askedName(route, ""))
+				names = append(names, virtualHostName(route, anyHost, p.Number))
 			}
 		}
 	case *mesh.VirtualService:
@@ -88,9 +88,6 @@ func inRoutes(routes, hosts []string) []string {
 
 // virtualHost implements resource.Build.
 func virtualHost(r mesh.Reader, name string) resource.Built {
-	if isAsked(name) {
-		return askedHost(r, name)
-	}
 	in, host, port, ok := parseVirtualHost(name)
 	if !ok {
 		return resource.Built{}
@@ -126,17 +123,12 @@ func serviceHost(b *routes, vh *routev3.VirtualHost, host string) bool {
 		return false
 	}
 	vh.Domains = domains(b, s)
-	serviceRoutes(b, vh, host)
-	return true
-}
-
-// serviceRoutes are those of a VirtualService for a service, else the one to it.
-func serviceRoutes(b *routes, vh *routev3.VirtualHost, host string) {
 	if vs := view.VirtualService(b, mesh.MeshGateway, host); vs != nil && len(vs.HTTP) > 0 {
 		vh.Routes = b.of(vs)
-		return
+		return true
 	}
 	vh.Routes = []*routev3.Route{b.to(outboundName(b.port, "", host))}
+	return true
 }
 
 // domains are all names by which the proxy's pod may call a service. Ports are

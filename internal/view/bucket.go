@@ -11,7 +11,6 @@ import (
 // The kinds of buckets; the function of the same name makes a bucket's key.
 const (
 	bucketServicesOfHost         mesh.Kind = "ServicesOfHost"
-	bucketServicesOfName         mesh.Kind = "ServicesOfName"
 	bucketServicesOfAddress      mesh.Kind = "ServicesOfAddress"
 	bucketServicesSelecting      mesh.Kind = "ServicesSelecting"
 	bucketPublicHTTP             mesh.Kind = "PublicHTTPServicesOfPort"
@@ -40,11 +39,6 @@ func ServicesOfHost(host string) mesh.Key { return mesh.Key{Kind: bucketServices
 
 // ServicesOfAddress holds the services with this cluster IP.
 func ServicesOfAddress(ip string) mesh.Key { return mesh.Key{Kind: bucketServicesOfAddress, Name: ip} }
-
-// servicesOfName holds the services of this name, of any namespace.
-func servicesOfName(name string) mesh.Key {
-	return mesh.Key{Kind: bucketServicesOfName, Name: name}
-}
 
 // servicesSelecting holds the services of a namespace that name this label first
 // in their selector.
@@ -147,7 +141,7 @@ func Indexes() []mesh.Index {
 
 func serviceBuckets(_ mesh.Key, v mesh.Value) []mesh.Key {
 	s := v.(*mesh.Service)
-	out := []mesh.Key{ServicesOfHost(s.Hostname), servicesOfName(s.Name), allServices, servicesIn(s.Namespace)}
+	out := []mesh.Key{ServicesOfHost(s.Hostname), allServices, servicesIn(s.Namespace)}
 	for _, ip := range s.Addresses {
 		out = append(out, ServicesOfAddress(ip))
 	}

@@ -21,7 +21,11 @@ func (f *finder) virtualService(vs *mesh.VirtualService) {
 	for i := range vs.HTTP {
 		for j := range vs.HTTP[i].Destinations {
 			field := fmt.Sprintf("spec.http[%d].route[%d].destination", vs.HTTP[i].Index, j)
-			f.destination(vs, field, &vs.HTTP[i].Destinations[j])
+			f.destination(vs, field, &vs.HTTP[i].Destinations[j], "requests are answered with 503")
+		}
+		for j := range vs.HTTP[i].Mirrors {
+			mirror := &vs.HTTP[i].Mirrors[j]
+			f.destination(vs, fmt.Sprintf("spec.http[%d].%s", vs.HTTP[i].Index, mirror.Field), &mirror.Destination, "nothing is copied to it")
 		}
 	}
 }
@@ -45,19 +49,20 @@ func (f *finder) claimed(vs *mesh.VirtualService, i int, host string) {
 	}
 }
 
-func (f *finder) destination(vs *mesh.VirtualService, field string, d *mesh.Destination) {
+// destination tells what keeps a destination from being one, and what comes of it.
+func (f *finder) destination(vs *mesh.VirtualService, field string, d *mesh.Destination, so string) {
 	s := Service(f, d.Host)
 	if s == nil {
-		f.noService(field+".host", d.Host, "requests are answered with 503")
+		f.noService(field+".host", d.Host, so)
 		return
 	}
 	if public, namespaces := exported(s.ExportTo, s.Namespace); !public && len(namespaces) == 0 {
-		f.add(ReasonHostNotFound, field+".host", "Service %s/%s is exported to nobody; requests are answered with 503. Change its networking.istio.io/exportTo annotation.", s.Namespace, s.Name)
+		f.add(ReasonHostNotFound, field+".host", "Service %s/%s is exported to nobody; %s. Change its networking.istio.io/exportTo annotation.", s.Namespace, s.Name, so)
 		return
 	}
 	if d.Port != 0 && Port(s, d.Port) == nil {
-		f.add(ReasonPortNotFound, field+".port.number", "Service %s/%s has no TCP port %d; requests are answered with 503. It has: %s.",
-			s.Namespace, s.Name, d.Port, portList(s))
+		f.add(ReasonPortNotFound, field+".port.number", "Service %s/%s has no TCP port %d; %s. It has: %s.",
+			s.Namespace, s.Name, d.Port, so, portList(s))
 	}
 	if d.Subset == "" {
 		return
@@ -67,8 +72,8 @@ func (f *finder) destination(vs *mesh.VirtualService, field string, d *mesh.Dest
 			return
 		}
 	}
-	f.add(ReasonSubsetNotFound, field+".subset", "no DestinationRule for host %q has a subset %q; requests are answered with 503. Add the subset to a DestinationRule, or correct the name.",
-		d.Host, d.Subset)
+	f.add(ReasonSubsetNotFound, field+".subset", "no DestinationRule for host %q has a subset %q; %s. Add the subset to a DestinationRule, or correct the name.",
+		d.Host, d.Subset, so)
 }
 
 // mayApply reports whether some client of vs could be under a rule.

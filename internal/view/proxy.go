@@ -95,13 +95,8 @@ func (f *facts) Fact(q mesh.Fact) string {
 func FactsOf(l mesh.Lookup, p mesh.Proxy) mesh.Facts {
 	labels, account, locality := p.Labels, p.ServiceAccount, p.Locality
 	var ports []mesh.NamedPort
-	mode, owner := Config(l).Scope, p.Pod
 	if w, ok := l.Get(mesh.Key{Kind: mesh.KindWorkload, Namespace: p.Namespace, Name: p.Pod}).(*mesh.Workload); ok {
 		labels, account, ports = w.Labels, w.ServiceAccount, w.Ports
-		if w.Scope != "" {
-			mode = w.Scope
-		}
-		owner = w.Owner
 		locality = localityOf(l, w.Node, "").String()
 	}
 	f := &facts{
@@ -127,12 +122,7 @@ func FactsOf(l mesh.Lookup, p mesh.Proxy) mesh.Facts {
 	}
 	f.plain[mesh.FactServed] = servedFact(f.protocol)
 	if p.Type == mesh.ProxySidecar {
-		if s := sidecarOf(l, p.Namespace, labels); s == nil {
-			if mode == mesh.ScopeAutomatic {
-				f.plain[mesh.FactMode] = string(mode)
-				f.plain[mesh.FactWorkload] = p.Namespace + "/" + owner
-			}
-		} else {
+		if s := sidecarOf(l, p.Namespace, labels); s != nil {
 			name := scopeName(p.Namespace, egressOf(s, p.Namespace))
 			f.plain[mesh.FactScope] = name
 			f.scope, _ = l.Get(mesh.Key{Kind: mesh.KindScope, Name: name}).(*mesh.Scope)

@@ -88,50 +88,6 @@ func TestWhatASidecarHolds(t *testing.T) {
 	}
 }
 
-func TestWhoIsInAutomaticMode(t *testing.T) {
-	t.Parallel()
-	config := func(mode mesh.ScopeMode) mesh.Change {
-		return mesh.Change{Key: mesh.ConfigKey, Value: &mesh.Config{RootNamespace: "mesh-system", Scope: mode}}
-	}
-	pod := func(mode mesh.ScopeMode) mesh.Change {
-		c := pod(map[string]string{"app": "back"})
-		w := *c.Value.(*mesh.Workload)
-		w.Scope, w.Owner = mode, "back"
-		c.Value = &w
-		return c
-	}
-	m := meta("shop", "s", 1)
-	sidecar := change(mesh.KindSidecar, m, &mesh.Sidecar{Meta: m, Selector: map[string]string{"app": "back"}})
-	tests := map[string]struct {
-		objects []mesh.Change
-		want    string
-	}{
-		"nobody by default":                   {[]mesh.Change{config(""), pod("")}, ""},
-		"all of a mesh":                       {[]mesh.Change{config(mesh.ScopeAutomatic), pod("")}, "shop/back"},
-		"but a pod that will not":             {[]mesh.Change{config(mesh.ScopeAutomatic), pod(mesh.ScopeFull)}, ""},
-		"a pod that asks for it":              {[]mesh.Change{config(mesh.ScopeFull), pod(mesh.ScopeAutomatic)}, "shop/back"},
-		"not where a Sidecar says what holds": {[]mesh.Change{config(mesh.ScopeAutomatic), pod(mesh.ScopeAutomatic), sidecar}, ""},
-		"a pod that is not known":             {[]mesh.Change{config(mesh.ScopeAutomatic)}, "shop/p"},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			facts := view.FactsOf(meshtest.New(tc.objects...), client)
-			if got := facts.Fact(mesh.Fact{Kind: mesh.FactWorkload}); got != tc.want {
-				t.Errorf("the workload is %q, want %q", got, tc.want)
-			}
-			if automatic := facts.Fact(mesh.Fact{Kind: mesh.FactMode}) != ""; automatic != (tc.want != "") {
-				t.Errorf("automatic mode is %t", automatic)
-			}
-			gateway := client
-			gateway.Type = mesh.ProxyRouter
-			if got := view.FactsOf(meshtest.New(tc.objects...), gateway).Fact(mesh.Fact{Kind: mesh.FactWorkload}); got != "" {
-				t.Errorf("a gateway learns as %q", got)
-			}
-		})
-	}
-}
-
 func TestWhichSidecarHolds(t *testing.T) {
 	t.Parallel()
 	sidecar := func(namespace, name string, age int, selector map[string]string) mesh.Change {

@@ -47,7 +47,42 @@ hosts: [back]
 http:
 - match: [{uri: {exact: /}}]
   redirect: {uri: /a, authority: a, port: 80, scheme: https, redirectCode: 302}
-- directResponse: {status: 404}
+- directResponse: {status: 404, body: {string: a}}
+`, `
+hosts: [back]
+http:
+- match:
+  - {uri: {prefix: /a}, statPrefix: a, queryParams: {a: {exact: b}}}
+  - {uri: {prefix: /b}, queryParams: {a: {prefix: b}}}
+  - {uri: {prefix: /c}, queryParams: {a: {regex: b}}}
+  headers: {request: {set: {a: b}, add: {c: d}, remove: [e]}, response: {set: {a: b}, add: {c: d}, remove: [e]}}
+  retries: {attempts: 1, backoff: 1s, retryRemoteLocalities: true, retryIgnorePreviousHosts: false}
+  fault: {delay: {percentage: {value: 1}, fixedDelay: 1s}, abort: {percentage: {value: 1}, httpStatus: 500}}
+  corsPolicy:
+    allowOrigins: [{exact: a}, {prefix: a}, {regex: a}]
+    allowOrigin: [b]
+    allowMethods: [GET]
+    allowHeaders: [a]
+    exposeHeaders: [a]
+    maxAge: 1s
+    allowCredentials: true
+    unmatchedPreflights: IGNORE
+  mirror: {host: a, subset: a, port: {number: 80}}
+  mirrorPercentage: {value: 1}
+  route:
+  - destination: {host: back}
+    headers: {request: {set: {a: b}, add: {c: d}, remove: [e]}, response: {set: {a: b}, add: {c: d}, remove: [e]}}
+- match: [{uri: {prefix: /d}}]
+  fault: {delay: {percent: 1, fixedDelay: 1s}, abort: {percentage: {value: 1}, grpcStatus: ABORTED}}
+  mirror: {host: a}
+  mirrorPercent: 1
+  route: [{destination: {host: back}}]
+- match: [{uri: {prefix: /e}}]
+  mirrors: [{destination: {host: a, subset: a, port: {number: 80}}, percentage: {value: 1}}]
+  route: [{destination: {host: back}}]
+- match: [{uri: {prefix: /f}}]
+  redirect: {prefixRewrite: /g, derivePort: FROM_REQUEST_PORT}
+- directResponse: {status: 404, body: {bytes: YQ==}}
 `}
 
 var exampleGateways = []string{`

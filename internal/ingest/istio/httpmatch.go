@@ -14,10 +14,9 @@ import (
 	"github.com/meshwright/meshwright/internal/mesh"
 )
 
-// httpMatch reads one alternative; ok is false if it asks for something that is
-// not served: without it the match would catch more than was meant.
-func (r reader) httpMatch(at *field.Path, m *networkingv1alpha3.HTTPMatchRequest) (out mesh.HTTPMatch, ok bool) {
-	out = mesh.HTTPMatch{
+// httpMatch reads one alternative.
+func (r reader) httpMatch(at *field.Path, m *networkingv1alpha3.HTTPMatchRequest) mesh.HTTPMatch {
+	out := mesh.HTTPMatch{
 		Name:            m.GetName(),
 		URI:             r.stringMatch(at.Child("uri"), m.GetUri()),
 		Method:          r.stringMatch(at.Child("method"), m.GetMethod()),
@@ -29,6 +28,7 @@ func (r reader) httpMatch(at *field.Path, m *networkingv1alpha3.HTTPMatchRequest
 		IgnoreURICase:   m.GetIgnoreUriCase(),
 		SourceNamespace: m.GetSourceNamespace(),
 		SourceLabels:    m.GetSourceLabels(),
+		StatPrefix:      m.GetStatPrefix(),
 	}
 	if m.GetPort() != 0 {
 		out.Port = r.port(at.Child("port"), m.GetPort())
@@ -40,11 +40,22 @@ func (r reader) httpMatch(at *field.Path, m *networkingv1alpha3.HTTPMatchRequest
 	if out.IgnoreURICase && out.URI != nil && out.URI.Kind == mesh.MatchRegex {
 		r.suspect(at.Child("ignoreUriCase"), "has no effect on a regex; begin the regex with (?i)")
 	}
-	for name, param := range m.GetQueryParams() {
-		// Checked although it is not served: the fault is the user's either way.
-		r.stringMatch(at.Child("queryParams").Key(name), param)
+	for _, name := range slices.Sorted(maps.Keys(m.GetQueryParams())) {
+		out.Query = append(out.Query, mesh.QueryMatch{Name: name, StringMatch: r.queryMatch(at.Child("queryParams").Key(name), m.GetQueryParams()[name])})
 	}
-	return out, len(m.GetQueryParams()) == 0
+	return out
+}
+
+// queryMatch reads the match of one parameter. An exact "" is the parameter
+// without a value (Istio's rule); nothing at all asks that it is there.
+func (r reader) queryMatch(at *field.Path, m *networkingv1alpha3.StringMatch) mesh.StringMatch {
+	if exact, ok := m.GetMatchType().(*networkingv1alpha3.StringMatch_Exact); ok && exact.Exact == "" {
+		return mesh.StringMatch{Kind: mesh.MatchExact}
+	}
+	if match := r.stringMatch(at, m); match != nil {
+		return *match
+	}
+	return mesh.StringMatch{Kind: mesh.MatchPresent}
 }
 
 // stringMatch is nil where nothing is asked: an empty prefix or regex matches

@@ -13,34 +13,33 @@ import (
 	"github.com/meshwright/meshwright/internal/mesh"
 )
 
-// httpRoute reads one route; ok is false if it is left out because no match of
-// it is served.
-func (r reader) httpRoute(at *field.Path, m *networkingv1alpha3.HTTPRoute) (out mesh.HTTPRoute, ok bool) {
-	out = mesh.HTTPRoute{
+// httpRoute reads one route.
+func (r reader) httpRoute(at *field.Path, m *networkingv1alpha3.HTTPRoute) mesh.HTTPRoute {
+	out := mesh.HTTPRoute{
 		Name:    m.GetName(),
 		Timeout: r.timeout(at.Child("timeout"), m.GetTimeout()),
 		Retries: r.retries(at.Child("retries"), m.GetRetries()),
 		Rewrite: r.rewrite(at.Child("rewrite"), m.GetRewrite()),
+		Headers: r.headerOperations(at.Child("headers"), m.GetHeaders()),
+		Mirrors: r.mirrors(at, m),
+		Fault:   r.fault(at.Child("fault"), m.GetFault()),
+		CORS:    r.cors(at.Child("corsPolicy"), m.GetCorsPolicy()),
 	}
 	r.oneAction(at, m)
 	out.Redirect = r.redirect(at.Child("redirect"), m.GetRedirect())
+	r.prefixRedirect(at, m)
 	out.Destinations = r.destinations(at.Child("route"), m.GetRoute())
 	switch {
 	case m.GetDirectResponse() != nil:
-		out.DirectStatus = m.GetDirectResponse().GetStatus()
-		if out.DirectStatus < 200 || out.DirectStatus > 599 {
-			r.refuse(at.Child("directResponse", "status"), "%d is not a final HTTP status; write one from 200 to 599", out.DirectStatus)
-		}
-	case m.GetDelegate() != nil, m.GetRedirect().GetPrefixRewrite() != "":
-		// Not served. A redirect without its path would lead back here.
-		out.DirectStatus, out.Redirect = http.StatusNotImplemented, nil
+		out.DirectStatus, out.DirectBody = r.directResponse(at.Child("directResponse"), m.GetDirectResponse())
+	case m.GetDelegate() != nil:
+		// Not served.
+		out.DirectStatus = http.StatusNotImplemented
 	}
 	for i, match := range m.GetMatch() {
-		if value, ok := r.httpMatch(at.Child("match").Index(i), match); ok {
-			out.Matches = append(out.Matches, value)
-		}
+		out.Matches = append(out.Matches, r.httpMatch(at.Child("match").Index(i), match))
 	}
-	return out, len(m.GetMatch()) == 0 || len(out.Matches) > 0
+	return out
 }
 
 // oneAction refuses what says two things at once, or nothing.
@@ -78,6 +77,7 @@ func (r reader) destinations(at *field.Path, list []*networkingv1alpha3.HTTPRout
 		}
 		value := r.destination(here.Child("destination"), m.GetDestination())
 		value.Weight = uint32(max(0, r.notNegative(here.Child("weight"), m.GetWeight())))
+		value.Headers = r.headerOperations(here.Child("headers"), m.GetHeaders())
 		sum += int64(value.Weight)
 		out = append(out, value)
 	}
@@ -109,7 +109,14 @@ func (r reader) redirect(at *field.Path, m *networkingv1alpha3.HTTPRedirect) *me
 	if m == nil {
 		return nil
 	}
-	out := &mesh.Redirect{URI: m.GetUri(), Authority: m.GetAuthority(), Scheme: m.GetScheme(), Code: int32(m.GetRedirectCode())}
+	out := &mesh.Redirect{
+		URI: m.GetUri(), Authority: m.GetAuthority(), Scheme: m.GetScheme(), Code: int32(m.GetRedirectCode()),
+		PrefixRewrite: m.GetPrefixRewrite(),
+	}
+	if by, ok := m.GetRedirectPort().(*networkingv1alpha3.HTTPRedirect_DerivePort); ok {
+		// The other is what Envoy does.
+		out.KeepPort = by.DerivePort == networkingv1alpha3.HTTPRedirect_FROM_REQUEST_PORT
+	}
 	if out.URI == "" && out.Authority == "" && out.Scheme == "" && m.GetPort() == 0 && m.GetPrefixRewrite() == "" {
 		r.refuse(at, "redirects to the same address; set uri, authority, scheme or port")
 	}
@@ -127,8 +134,43 @@ func (r reader) redirect(at *field.Path, m *networkingv1alpha3.HTTPRedirect) *me
 		r.refuse(at.Child("redirectCode"), "%d cannot be answered; write 301, 302, 303, 307 or 308", out.Code)
 	}
 	r.noControl(at.Child("uri"), out.URI)
+	r.noControl(at.Child("prefixRewrite"), out.PrefixRewrite)
 	r.noControl(at.Child("authority"), out.Authority)
 	return out
+}
+
+// prefixRedirect refuses a prefix to rewrite where none has matched.
+func (r reader) prefixRedirect(at *field.Path, m *networkingv1alpha3.HTTPRoute) {
+	if m.GetRedirect().GetPrefixRewrite() == "" {
+		return
+	}
+	here := at.Child("redirect", "prefixRewrite")
+	if m.GetRedirect().GetUri() != "" {
+		r.refuse(here, "stands beside uri; keep one of them")
+	}
+	for i, match := range m.GetMatch() {
+		if match.GetUri().GetPrefix() == "" && match.GetUri() != nil {
+			r.refuse(here, "replaces the prefix that matched, but match[%d].uri is no prefix; write uri: {prefix: …} there, or set redirect.uri", i)
+		}
+	}
+}
+
+// bodyLimit is how much text a proxy answers with by itself.
+const bodyLimit = 1 << 20
+
+func (r reader) directResponse(at *field.Path, m *networkingv1alpha3.HTTPDirectResponse) (status uint32, body string) {
+	status = m.GetStatus()
+	if status < 200 || status > 599 {
+		r.refuse(at.Child("status"), "%d is not a final HTTP status; write one from 200 to 599", status)
+	}
+	body = m.GetBody().GetString_()
+	if raw := m.GetBody().GetBytes(); raw != nil {
+		body = string(raw)
+	}
+	if len(body) > bodyLimit {
+		r.refuse(at.Child("body"), "is longer than %d bytes; let a service answer", bodyLimit)
+	}
+	return status, body
 }
 
 func (r reader) rewrite(at *field.Path, m *networkingv1alpha3.HTTPRewrite) *mesh.Rewrite {
@@ -179,6 +221,10 @@ func (r reader) retries(at *field.Path, m *networkingv1alpha3.HTTPRetry) *mesh.R
 	out := &mesh.Retries{
 		Attempts:      r.notNegative(at.Child("attempts"), m.GetAttempts()),
 		PerTryTimeout: r.timeout(at.Child("perTryTimeout"), m.GetPerTryTimeout()),
+		Backoff:       r.timeout(at.Child("backoff"), m.GetBackoff()),
+		// Istio's default is other hosts.
+		SameHosts:       m.GetRetryIgnorePreviousHosts() != nil && !m.GetRetryIgnorePreviousHosts().GetValue(),
+		OtherLocalities: m.GetRetryRemoteLocalities().GetValue(),
 	}
 	if out.Attempts == 0 && (m.GetRetryOn() != "" || m.GetPerTryTimeout() != nil) {
 		r.refuse(at.Child("attempts"), "is 0 while other fields of retries are set; write how often to retry")

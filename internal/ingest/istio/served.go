@@ -45,16 +45,28 @@ func stringMatches(names ...string) []string {
 	return out
 }
 
+// headerLeaves are those of changes of headers.
+var headerLeaves = []string{"request.set", "request.add", "request.remove", "response.set", "response.add", "response.remove"}
+
 var servedVirtualService = newServed(
 	[]string{"hosts", "gateways", "exportTo"},
 	below("http", "name", "timeout"),
-	below("http.match", "name", "port", "sourceLabels", "sourceNamespace", "gateways", "ignoreUriCase"),
-	below("http.match", stringMatches("uri", "scheme", "method", "authority", "headers", "withoutHeaders")...),
+	below("http.match", "name", "port", "sourceLabels", "sourceNamespace", "gateways", "ignoreUriCase", "statPrefix"),
+	below("http.match", stringMatches("uri", "scheme", "method", "authority", "headers", "withoutHeaders", "queryParams")...),
 	below("http.route", "weight", "destination.host", "destination.subset", "destination.port.number"),
-	below("http.redirect", "uri", "authority", "port", "scheme", "redirectCode"),
-	below("http.directResponse", "status"),
+	below("http.route.headers", headerLeaves...),
+	below("http.headers", headerLeaves...),
+	below("http.redirect", "uri", "authority", "port", "derivePort", "scheme", "redirectCode", "prefixRewrite"),
+	below("http.directResponse", "status", "body.string", "body.bytes"),
 	below("http.rewrite", "uri", "authority", "uriRegexRewrite.match", "uriRegexRewrite.rewrite"),
-	below("http.retries", "attempts", "perTryTimeout", "retryOn"),
+	below("http.retries", "attempts", "perTryTimeout", "retryOn", "backoff", "retryRemoteLocalities", "retryIgnorePreviousHosts"),
+	below("http", "mirrorPercent", "mirrorPercentage.value"),
+	below("http.mirror", "host", "subset", "port.number"),
+	below("http.mirrors", "percentage.value", "destination.host", "destination.subset", "destination.port.number"),
+	below("http.fault.delay", "percent", "percentage.value", "fixedDelay"),
+	below("http.fault.abort", "percentage.value", "httpStatus", "grpcStatus"),
+	below("http.corsPolicy", stringMatches("allowOrigins")...),
+	below("http.corsPolicy", "allowOrigin", "allowMethods", "allowHeaders", "exposeHeaders", "maxAge", "allowCredentials", "unmatchedPreflights"),
 )
 
 // policyLeaves are those that a port's policy has too.
@@ -103,8 +115,6 @@ var servedPeerAuthentication = newServed(
 // and field.
 var hints = map[protoreflect.FullName]string{
 	"istio.networking.v1alpha3.OutlierDetection.consecutive_errors":                     "Istio ignores it too: write consecutive5xxErrors or consecutiveGatewayErrors",
-	"istio.networking.v1alpha3.HTTPMatchRequest.query_params":                           "this match is left out, so that it catches no more than was meant",
-	"istio.networking.v1alpha3.HTTPRedirect.prefix_rewrite":                             "requests that match are answered with 501",
 	"istio.networking.v1alpha3.HTTPRoute.delegate":                                      "requests that match are answered with 501",
 	"istio.networking.v1alpha3.ClientTLSSettings.client_certificate":                    "the connection is made without a client certificate",
 	"istio.networking.v1alpha3.ClientTLSSettings.credential_name":                       "the connection is made without a client certificate",
@@ -116,13 +126,11 @@ var hints = map[protoreflect.FullName]string{
 	"istio.networking.v1alpha3.ConnectionPoolSettings.HTTPSettings.use_client_protocol": "the port's declared protocol is spoken; set h2UpgradePolicy, or declare the port http2",
 	"istio.networking.v1alpha3.Server.bind":                                             "the server listens on all addresses",
 	"istio.networking.v1alpha3.LoadBalancerSettings.locality_lb_setting":                "the mesh's default for localities holds",
-	"istio.networking.v1alpha3.HTTPRoute.mirror_percent":                                "it is deprecated too: write mirrors[].percentage",
 	"istio.networking.v1alpha3.ServerTLSSettings.subject_alt_names":                     "the server stays closed, so that it lets in no more than was meant",
 	"istio.networking.v1alpha3.ServerTLSSettings.verify_certificate_hash":               "the server stays closed, so that it lets in no more than was meant",
 	"istio.networking.v1alpha3.ServerTLSSettings.verify_certificate_spki":               "the server stays closed, so that it lets in no more than was meant",
 	"istio.networking.v1alpha3.ServerTLSSettings.ca_cert_credential_name":               "the CA comes from the Secret of credentialName",
 	"istio.networking.v1alpha3.LoadBalancerSettings.zone_aware_lb_setting":              "the mesh's default for localities holds",
-	"istio.networking.v1alpha3.HTTPRoute.fault":                                         "no request is delayed or aborted",
 	"istio.networking.v1alpha3.IstioEgressListener.port":                                "its hosts are reached at their own ports",
 	"istio.networking.v1alpha3.IstioEgressListener.bind":                                "its hosts are reached at their own addresses",
 	"istio.networking.v1alpha3.IstioEgressListener.capture_mode":                        "its hosts are reached at their own addresses",

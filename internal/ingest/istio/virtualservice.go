@@ -35,10 +35,9 @@ func (r reader) virtualService(at *field.Path, m *networkingv1alpha3.VirtualServ
 		if len(route.GetMatch()) == 0 && caughtAll == "" {
 			caughtAll = here.String()
 		}
-		if value, ok := r.httpRoute(here, route); ok {
-			value.Index = i
-			out.HTTP = append(out.HTTP, value)
-		}
+		value := r.httpRoute(here, route)
+		value.Index = i
+		out.HTTP = append(out.HTTP, value)
 	}
 	if len(out.HTTP) == 0 {
 		return nil

@@ -16,8 +16,6 @@ const (
 	ProxyContainer = "istio-proxy"
 	// TLSModeLabel says istio on pods that speak the mesh's TLS.
 	TLSModeLabel = "security.istio.io/tlsMode"
-	// ScopeAnnotation says on a pod what its sidecar holds: Full or Automatic.
-	ScopeAnnotation = "meshwright.io/proxy-scope"
 	// routerArg stands among the arguments of a gateway's proxy container.
 	routerArg = "router"
 	// podTemplateHash is what a Deployment adds to the name of its ReplicaSet.
@@ -41,10 +39,6 @@ func Workload(p *corev1.Pod) *mesh.Workload {
 		Owner:          owner(p),
 	}
 	out.Meshed, out.Router = proxyOf(p)
-	switch mode := mesh.ScopeMode(p.Annotations[ScopeAnnotation]); mode {
-	case mesh.ScopeFull, mesh.ScopeAutomatic:
-		out.Scope = mode
-	}
 	for _, ip := range p.Status.PodIPs {
 		out.IPs = append(out.IPs, ip.IP)
 	}

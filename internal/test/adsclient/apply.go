@@ -35,6 +35,9 @@ func (c *Client) apply(t resource.TypeURL, r *discoveryv3.DeltaDiscoveryResponse
 		got := received(res)
 		c.again(t, name, got, &count)
 		c.answered(t, res)
+		if c.Seen != nil {
+			c.Seen(t, name, got)
+		}
 		if c.Reject != nil {
 			if why := c.Reject(t, name, got); why != "" {
 				refused = fmt.Sprintf("%s: %s", name, why)
@@ -54,23 +57,11 @@ func (c *Client) apply(t resource.TypeURL, r *discoveryv3.DeltaDiscoveryResponse
 			return refused
 		}
 	}
-	var lost []string
 	for _, name := range r.GetRemovedResources() {
-		if c.asked[t][name] && !c.waits[t][name] && t == resource.VirtualHost {
-			lost = append(lost, name)
-		}
-		delete(c.waits[t], name)
-		c.drop(t, name)
+		c.remove(t, name)
 	}
 	for _, res := range accepted {
 		c.hold(t, res.GetName(), received(res))
-	}
-	// Envoy would not ask again; what another virtual host takes it need not.
-	for _, name := range lost {
-		outer, host, _ := strings.Cut(name, "/")
-		if c.domains[outer]["*"] == "" && c.domains[outer][host] == "" {
-			c.Fault("%s %s: removed although it was asked for", t.Short(), name)
-		}
 	}
 	c.checkClusters(t, accepted, r.GetRemovedResources())
 	return refused
@@ -107,10 +98,6 @@ func (c *Client) again(t resource.TypeURL, name string, got Resource, count *Cou
 	late := resource.Name{Type: t, Name: name}
 	owed := c.waits[t][name] || c.nacked[t] || c.late[late]
 	delete(c.late, late)
-	if t == resource.VirtualHost {
-		// What was on its way when the route was let go of and asked for again.
-		owed = owed || c.left[resource.Name{Type: resource.Route, Name: outerOf(name)}]
-	}
 	if t == resource.Endpoints {
 		// The server sent it before it knew that the cluster was rejected.
 		owed = owed || c.nacked[resource.Cluster]
@@ -152,6 +139,15 @@ func (c *Client) hold(t resource.TypeURL, name string, got Resource) {
 			c.domains[outer][d] = name
 		}
 	}
+}
+
+// remove does what the server says of a removed resource.
+func (c *Client) remove(t resource.TypeURL, name string) {
+	if c.asked[t][name] && !c.waits[t][name] && t == resource.VirtualHost {
+		c.Fault("%s %s: removed although it was asked for", t.Short(), name)
+	}
+	delete(c.waits[t], name)
+	c.drop(t, name)
 }
 
 // drop lets go of a resource.

@@ -22,6 +22,8 @@ type Client struct {
 	// Reject, if set, makes the client refuse a resource: an answer other than
 	// "" is the NACK's text. It is asked once for each resource received.
 	Reject func(t resource.TypeURL, name string, r Resource) string
+	// Seen, if set, is told of each resource that is received and looked at.
+	Seen func(t resource.TypeURL, name string, r Resource)
 	// Fault is called where the server broke a rule of the protocol; the default
 	// panics. The rules are those of Receive.
 	Fault func(format string, args ...any)

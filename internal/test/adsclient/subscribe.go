@@ -114,7 +114,7 @@ func (c *Client) follow() []*discoveryv3.DeltaDiscoveryRequest {
 		slices.Sort(come)
 		out = append(out, c.unsubscribe(t, gone)...)
 		if t == resource.Route && len(gone) > 0 {
-			out = append(out, c.dropInner(gone)...)
+			c.dropInner(gone)
 		}
 		out = append(out, c.subscribe(t, come)...)
 	}
@@ -122,21 +122,11 @@ func (c *Client) follow() []*discoveryv3.DeltaDiscoveryRequest {
 	return out
 }
 
-// dropInner lets go of the virtual hosts of route configurations, and of those
-// that were asked for on demand.
-func (c *Client) dropInner(routes []string) []*discoveryv3.DeltaDiscoveryRequest {
-	var asked []string
-	for name := range c.asked[resource.VirtualHost] {
-		if outer, _, _ := strings.Cut(name, "/"); slices.Contains(routes, outer) {
-			asked = append(asked, name)
-			delete(c.onDemand[resource.VirtualHost], name)
-		}
-	}
-	slices.Sort(asked)
+// dropInner lets go of the virtual hosts of route configurations.
+func (c *Client) dropInner(routes []string) {
 	for name := range c.Holds[resource.VirtualHost] {
 		if outer, _, _ := strings.Cut(name, "/"); slices.Contains(routes, outer) {
 			c.drop(resource.VirtualHost, name)
 		}
 	}
-	return c.unsubscribe(resource.VirtualHost, asked)
 }

@@ -3,7 +3,6 @@ package meshtest
 import (
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -32,12 +31,6 @@ func (r Resources) Call(route string, request *http.Request) string {
 // virtualHost finds the longest domain that holds: exact ones, then suffixes,
 // then "*".
 func (r Resources) virtualHost(route, host string) *routev3.VirtualHost {
-	// In automatic mode a domain is what was sent, with its port.
-	for _, vh := range r.VirtualHosts(route) {
-		if slices.Contains(vh.GetDomains(), host) {
-			return vh
-		}
-	}
 	host, _, _ = strings.Cut(host, ":")
 	var best *routev3.VirtualHost
 	length := -1

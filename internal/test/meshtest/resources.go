@@ -21,18 +21,14 @@ type Resources map[resource.TypeURL]map[string]proto.Message
 
 // Resources builds every name that something gives rise to, for one proxy, and
 // checks what it built: messages are valid, what they name is there, and the
-// virtual hosts of a route configuration share no domain. asked are the virtual
-// hosts that a proxy in automatic mode has asked for.
-func (m *Mesh) Resources(t testing.TB, p mesh.Proxy, asked ...string) Resources {
+// virtual hosts of a route configuration share no domain.
+func (m *Mesh) Resources(t testing.TB, p mesh.Proxy) Resources {
 	t.Helper()
 	out := Resources{}
 	var refs []resource.Name
-	types := translate.Types()
-	// The other way round: what is named comes after what names it.
-	for i := range types {
-		kind := types[len(types)-1-i]
+	for _, kind := range translate.Types() {
 		out[kind.URL] = map[string]proto.Message{}
-		for _, name := range m.names(kind, p, asked, refs) {
+		for _, name := range m.names(kind, p) {
 			built := kind.Build(m.For(p), name)
 			if built.Msg == nil {
 				continue
@@ -52,36 +48,7 @@ func (m *Mesh) Resources(t testing.TB, p mesh.Proxy, asked ...string) Resources 
 }
 
 // names are those that exist and are in the scope of a proxy.
-func (m *Mesh) names(kind resource.Type, p mesh.Proxy, asked []string, named []resource.Name) []string {
-	names := m.spawned(kind, p)
-	automatic := view.Automatic(m.For(p))
-	if automatic && kind.Asked != nil {
-		for _, name := range asked {
-			if stands, ok := kind.Asked(name); ok {
-				names = append(names, stands)
-			}
-		}
-	}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		if kind.Holds == nil {
-			return false
-		}
-		switch kind.Holds(name) {
-		case resource.InFullMode:
-			return automatic
-		case resource.InAutomaticMode, resource.WhoAsked:
-			return !automatic
-		case resource.WhoNamed:
-			return automatic && !slices.Contains(named, resource.Name{Type: kind.URL, Name: name})
-		}
-		return false
-	})
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// spawned are the names that something in the proxy's scope gives rise to.
-func (m *Mesh) spawned(kind resource.Type, p mesh.Proxy) []string {
+func (m *Mesh) names(kind resource.Type, p mesh.Proxy) []string {
 	names := slices.Clone(kind.Static)
 	name := view.FactsOf(m, p).Fact(mesh.Fact{Kind: mesh.FactScope})
 	scope, limited := m.Get(mesh.Key{Kind: mesh.KindScope, Name: name}).(*mesh.Scope)
@@ -95,7 +62,8 @@ func (m *Mesh) spawned(kind resource.Type, p mesh.Proxy) []string {
 			}
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Names are the names of a type, sorted.

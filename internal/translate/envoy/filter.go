@@ -6,6 +6,8 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	setfilterstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
+	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
 	ondemandv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/on_demand/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	httpstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
@@ -18,8 +20,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// FilterALPN is the name of the HTTP filter that ALPN returns.
-const FilterALPN = "envoy.filters.http.set_filter_state"
+// Names of HTTP filters that routes configure.
+const (
+	FilterALPN  = "envoy.filters.http.set_filter_state"
+	FilterCORS  = "envoy.filters.http.cors"
+	FilterFault = "envoy.filters.http.fault"
+)
 
 // clusterTimeout bounds how long a request waits for a cluster that is not
 // there yet.
@@ -33,6 +39,13 @@ func httpFilter(name string, m proto.Message) *hcmv3.HttpFilter {
 func Router() *hcmv3.HttpFilter {
 	return httpFilter("envoy.filters.http.router", &routerv3.Router{})
 }
+
+// CORS answers for other origins, and Fault delays and aborts, where a route
+// says so.
+func CORS() *hcmv3.HttpFilter { return httpFilter(FilterCORS, &corsv3.Cors{}) }
+
+// Fault is described with CORS.
+func Fault() *hcmv3.HttpFilter { return httpFilter(FilterFault, &faultv3.HTTPFault{}) }
 
 // OnDemand holds a request whose cluster is on its way, so that no route
 // outruns its cluster.

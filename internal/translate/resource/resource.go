@@ -34,8 +34,6 @@ type Name struct {
 type Built struct {
 	// Msg is the resource; nil if this proxy does not have this name.
 	Msg proto.Message
-	// Aliases are other names by which a client may have asked for it.
-	Aliases []string
 	// Refs are the resources that Msg names. They decide the order of pushes
 	// (what is named goes first, and is removed last).
 	Refs []Name
@@ -44,23 +42,6 @@ type Built struct {
 // Build makes one resource for the proxies that answer alike. It is pure: the
 // same answers give the same message, field by field and in the same order.
 type Build func(r mesh.Reader, name string) Built
-
-// Holder says which proxies hold a name.
-type Holder int
-
-// The holders.
-const (
-	// Everybody who may see it.
-	Everybody Holder = iota
-	// InFullMode: only proxies that do not ask for what they use.
-	InFullMode
-	// InAutomaticMode: all proxies that do.
-	InAutomaticMode
-	// WhoAsked: the proxies of workloads that asked for it.
-	WhoAsked
-	// WhoNamed: in automatic mode, proxies that hold something that names it.
-	WhoNamed
-)
 
 // Type is one row of the table of resource types.
 type Type struct {
@@ -77,12 +58,6 @@ type Type struct {
 	// one of the scope's keys gives rise to it. nil: none of the type.
 	Scoped func(name string) bool
 	Build  Build
-	// Asked, if set, is the name that stands for what a proxy in automatic mode
-	// asks for by another one. Such names exist once they are asked for, only for
-	// the proxies of that workload. ok is false for what cannot be asked for.
-	Asked func(name string) (stands string, ok bool)
-	// Holds says who holds a name, by its form.
-	Holds func(name string) Holder
 	// Wildcard types are sent whole to a client that asks for nothing by name
 	// (clusters, listeners); of the others a client gets what it asks for.
 	Wildcard bool

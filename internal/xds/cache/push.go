@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/meshwright/meshwright/internal/translate/resource"
 )
 
@@ -17,14 +15,9 @@ type Response struct {
 // Buffers is the response as a DeltaDiscoveryResponse on the wire, in pieces to
 // be written one after the other. The bodies are shared: nobody may write them.
 func (r *Response) Buffers() [][]byte {
-	out := make([][]byte, 0, 2*len(r.Resources)+1)
-	// One backing array for all the small headers.
-	heads := make([]byte, 0, len(r.Resources)*(protowire.SizeTag(responseResources)+4))
+	out := make([][]byte, 0, len(r.Resources)+1)
 	for _, res := range r.Resources {
-		from := len(heads)
-		heads = protowire.AppendTag(heads, responseResources, protowire.BytesType)
-		heads = protowire.AppendVarint(heads, uint64(len(res.fields)))
-		out = append(out, heads[from:len(heads):len(heads)], res.fields)
+		out = append(out, res.field)
 	}
 	tail := appendString(nil, responseType, string(r.Type))
 	tail = appendString(tail, responseNonce, r.Nonce)
@@ -38,7 +31,7 @@ func (r *Response) Buffers() [][]byte {
 func (r *Response) Size() int {
 	n := len(r.Type) + len(r.Nonce) + 4
 	for _, res := range r.Resources {
-		n += len(res.fields) + 3
+		n += len(res.field)
 	}
 	for _, name := range r.Removed {
 		n += len(name) + 2
@@ -52,14 +45,18 @@ type Push struct {
 	Responses []*Response
 }
 
-// Request is one delta request of a client.
+// Held is a resource that a client has.
+type Held struct{ Name, Version string }
+
+// Request is one delta request of a client. Its strings may share memory with
+// all of the request: who keeps one clones it.
 type Request struct {
 	Type        resource.TypeURL
 	Subscribe   []string
 	Unsubscribe []string
 	// Versions is what the client holds already; only in the first request of a
 	// type on a stream.
-	Versions map[string]string
+	Versions []Held
 	// Nonce is that of the response that this answers, "" for none.
 	Nonce string
 	// Error is why the response of Nonce was rejected, "" for an ACK.

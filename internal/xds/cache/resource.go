@@ -36,47 +36,53 @@ type Resource struct {
 	// on every replica of one build. It is only compared with others of the same
 	// name; proxies repeat all of them when they come back, so it is short.
 	Version string
-	// fields are the encoded fields of discovery.v3.Resource.
-	fields []byte
+	// field is the encoded field resources of a DeltaDiscoveryResponse, tag and
+	// length included.
+	field []byte
 }
 
-// Encode marshals msg deterministically. Aliases are other names by which it may
-// have been asked for; they are not part of the version. The error is that of proto.Marshal,
+// Encode marshals msg deterministically. The error is that of proto.Marshal,
 // which only invalid UTF-8 can cause.
-func Encode(t resource.TypeURL, name string, msg proto.Message, aliases ...string) (*Resource, error) {
+func Encode(t resource.TypeURL, name string, msg proto.Message) (*Resource, error) {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(msg)
 	if err != nil {
 		return nil, fmt.Errorf("marshal %s %s: %w", t, name, err)
 	}
 	sum := sha256.Sum256(body)
 	r := &Resource{Name: name, Version: base64.RawURLEncoding.EncodeToString(sum[:9])}
-	any := protowire.SizeTag(anyType) + protowire.SizeBytes(len(t)) + protowire.SizeTag(anyValue) + protowire.SizeBytes(len(body))
-	size := any + len(name) + len(r.Version) + 4*protowire.SizeTag(resourceAny) + 3*protowire.SizeVarint(uint64(any))
-	b := make([]byte, 0, size)
+	message := sizeString(anyType, string(t)) + sizeBytes(anyValue, len(body))
+	fields := sizeString(resourceVersion, r.Version) + sizeBytes(resourceAny, message) + sizeString(resourceName, name)
+	b := make([]byte, 0, sizeBytes(responseResources, fields))
+	b = appendLength(b, responseResources, fields)
 	b = appendString(b, resourceVersion, r.Version)
-	b = protowire.AppendTag(b, resourceAny, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(any))
+	b = appendLength(b, resourceAny, message)
 	b = appendString(b, anyType, string(t))
-	b = protowire.AppendTag(b, anyValue, protowire.BytesType)
-	b = protowire.AppendBytes(b, body)
-	r.fields = appendString(b, resourceName, name)
-	for _, a := range aliases {
-		r.fields = appendString(r.fields, resourceAliases, a)
-	}
+	b = appendLength(b, anyValue, len(body))
+	b = append(b, body...)
+	r.field = appendString(b, resourceName, name)
 	return r, nil
 }
 
 // Placeholder is a resource without a body: it tells Envoy that the name, asked
 // for on demand, stands for nothing.
 func Placeholder(name string) *Resource {
-	return &Resource{Name: name, fields: appendString(appendString(nil, resourceName, name), resourceAliases, name)}
+	b := appendLength(nil, responseResources, sizeString(resourceName, name)+sizeString(resourceAliases, name))
+	return &Resource{Name: name, field: appendString(appendString(b, resourceName, name), resourceAliases, name)}
 }
 
-// Size is the number of bytes that the resource takes in a response, without
-// its tag and length.
-func (r *Resource) Size() int { return len(r.fields) }
+// Size is the number of bytes that the resource takes in a response.
+func (r *Resource) Size() int { return len(r.field) }
+
+func appendLength(b []byte, n protowire.Number, length int) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.BytesType), uint64(length))
+}
 
 func appendString(b []byte, n protowire.Number, s string) []byte {
-	b = protowire.AppendTag(b, n, protowire.BytesType)
-	return protowire.AppendString(b, s)
+	return append(appendLength(b, n, len(s)), s...)
 }
+
+func sizeBytes(n protowire.Number, length int) int {
+	return protowire.SizeTag(n) + protowire.SizeBytes(length)
+}
+
+func sizeString(n protowire.Number, s string) int { return sizeBytes(n, len(s)) }

@@ -14,22 +14,9 @@ type ProxyState struct {
 	// nothing is rejected.
 	InSync bool        `json:"inSync"`
 	Types  []TypeState `json:"types"`
-	// Learned is what the proxy's workload was learned to use, nil unless it is in
-	// automatic mode.
-	Learned *Learned `json:"learned,omitempty"`
 	// AckTimes are how long the proxy took for the last answers, from when a
 	// response was handed over, in nanoseconds.
 	AckTimes []time.Duration `json:"ackTimes,omitempty"`
-}
-
-// Learned is what a workload in automatic mode uses.
-type Learned struct {
-	// Workload is namespace/owner of the pods that learn together.
-	Workload string `json:"workload"`
-	// Asked are the virtual hosts that they asked for, Clusters those that
-	// something they hold names.
-	Asked    []string `json:"asked"`
-	Clusters []string `json:"clusters"`
 }
 
 // TypeState is the state of one resource type on a stream.

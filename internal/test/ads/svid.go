@@ -1,4 +1,4 @@
-package translate_test
+package ads
 
 import (
 	"crypto/ecdsa"
@@ -10,14 +10,14 @@ import (
 
 	"github.com/meshwright/meshwright/internal/ca"
 	"github.com/meshwright/meshwright/internal/spiffe"
-	"github.com/meshwright/meshwright/internal/test/ads"
 )
 
 // authority is the one CA of all tests.
 var authority = sync.OnceValues(func() (*ca.Authority, error) { return ca.NewRoot("cluster.local", time.Now()) })
 
-// newSVID is the certificate of a workload.
-func newSVID(t testing.TB, namespace, account string) *ads.SVID {
+// NewSVID is the certificate of a workload of trust domain cluster.local, good
+// for an hour. All are of one CA.
+func NewSVID(t testing.TB, namespace, account string) *SVID {
 	t.Helper()
 	root, err := authority()
 	if err != nil {
@@ -38,5 +38,5 @@ func newSVID(t testing.TB, namespace, account string) *ads.SVID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ads.SVID{TrustDomain: "cluster.local", Chain: ca.CertificatePEM(cert), Key: text, Roots: ca.CertificatePEM(root.Certificate())}
+	return &SVID{TrustDomain: "cluster.local", Chain: ca.CertificatePEM(cert), Key: text, Roots: ca.CertificatePEM(root.Certificate())}
 }
