@@ -14,6 +14,7 @@ func (e *Engine) answered(s *stream, k *kind, req *cache.Request) {
 	}
 	o := s.outstanding[at]
 	s.outstanding = slices.Delete(s.outstanding, at, at+1)
+	e.metrics.acks.Observe(e.clock().Sub(o.at).Seconds())
 	s.ackTimes = append(s.ackTimes[max(0, len(s.ackTimes)+1-keptAckTimes):], e.clock().Sub(o.at))
 	sub := &s.subs[k.rank]
 	if req.Error == "" {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/meshwright/meshwright/internal/translate/resource"
 	"github.com/meshwright/meshwright/internal/xds/cache"
@@ -33,9 +34,10 @@ func (e *Engine) flush() {
 			continue
 		}
 		if p := e.compose(s); len(p.Responses) > 0 {
-			s.writing = true
+			s.writing, s.writingSince = true, s.since
 			s.pushes <- p
 		}
+		s.since = time.Time{}
 	}
 	e.metrics.queue.Set(float64(busy))
 }

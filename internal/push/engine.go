@@ -59,11 +59,15 @@ type Engine struct {
 	// The inbox: what other goroutines want.
 	mu      sync.Mutex
 	changes []mesh.Change
-	events  []func()
-	notify  chan struct{}
+	// came is when the first of changes did.
+	came   time.Time
+	events []func()
+	notify chan struct{}
 
 	// What follows belongs to the goroutine of Run.
-	synced  bool
+	synced bool
+	// cause is when the changes of this turn came in; zero outside of turns.
+	cause   time.Time
 	turns   uint64
 	serial  uint64
 	entries map[mesh.Key]*entry
@@ -138,6 +142,9 @@ func New(c Config) *Engine {
 // engine is busy is one turn.
 func (e *Engine) Apply(changes []mesh.Change) {
 	e.mu.Lock()
+	if len(e.changes) == 0 {
+		e.came = e.clock()
+	}
 	e.changes = append(e.changes, changes...)
 	e.mu.Unlock()
 	e.ring()
@@ -193,10 +200,12 @@ func (e *Engine) step() {
 	e.mu.Lock()
 	changes, events := e.changes, e.events
 	e.changes, e.events = nil, nil
+	e.cause = e.came
 	e.mu.Unlock()
 	if len(changes) > 0 {
 		e.turn(changes)
 	}
+	e.cause = time.Time{}
 	for _, f := range events {
 		f()
 	}
@@ -234,6 +243,7 @@ func (s *stream) Pushes() <-chan *cache.Push { return s.pushes }
 func (s *stream) Written() {
 	s.engine.post(func() {
 		s.writing = false
+		s.engine.metrics.wrote(s.engine.clock(), s.writingSince)
 		s.engine.queue(s)
 	})
 }

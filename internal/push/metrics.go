@@ -17,7 +17,8 @@ type metrics struct {
 	pushes, resources      *prometheus.CounterVec
 	bytes, nacks, builds   *prometheus.CounterVec
 	panics                 prometheus.Counter
-	turns                  prometheus.Histogram
+	dirty                  prometheus.Counter
+	turns, written, acks   prometheus.Histogram
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -27,6 +28,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	gauge := func(name, help string) prometheus.Gauge {
 		return f.NewGauge(prometheus.GaugeOpts{Name: "meshwright_xds_" + name, Help: help})
+	}
+	times := func(name, help string) prometheus.Histogram {
+		return f.NewHistogram(prometheus.HistogramOpts{Name: "meshwright_xds_" + name, Help: help, Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)})
 	}
 	return &metrics{
 		proxies:   gauge("proxies", "Proxies that are connected."),
@@ -39,10 +43,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		nacks:     counter("nacks_total", "Responses that a proxy rejected, by type."),
 		builds:    counter("builds_total", "Resources built, by type."),
 		panics:    f.NewCounter(prometheus.CounterOpts{Name: "meshwright_xds_broken_builds_total", Help: "Builds that broke and kept the last good value."}),
-		turns: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "meshwright_xds_turn_seconds", Help: "Time to apply changes and rebuild what read them.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
-		}),
+		dirty:     f.NewCounter(prometheus.CounterOpts{Name: "meshwright_xds_dirty_resources_total", Help: "Built resources that had read what changed."}),
+		turns:     times("turn_seconds", "Time to apply changes and rebuild what read them."),
+		written:   times("push_seconds", "Time from a change, as it came in, until all that it means for a proxy is written to it."),
+		acks:      times("ack_seconds", "Time from when a response was handed over until its proxy answered."),
 	}
 }
 
@@ -51,6 +55,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) startAtZero(t resource.TypeURL) { m.nacks.WithLabelValues(t.Short()) }
 
 func (m *metrics) turn(d time.Duration) { m.turns.Observe(d.Seconds()) }
+
+// wrote is told of a push that was written, and when the first change came that
+// it is about; zero if it is about none.
+func (m *metrics) wrote(now, came time.Time) {
+	if !came.IsZero() {
+		m.written.Observe(now.Sub(came).Seconds())
+	}
+}
 
 func (m *metrics) built(t resource.TypeURL) { m.builds.WithLabelValues(t.Short()).Inc() }
 

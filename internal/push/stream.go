@@ -35,8 +35,11 @@ type stream struct {
 	at int
 	// writing: a push was handed over and is not written yet.
 	writing bool
-	queued  bool
-	closed  bool
+	// since is when the first change came in that is not pushed yet, writingSince
+	// that of the push that is being written; zero if there is none.
+	since, writingSince time.Time
+	queued              bool
+	closed              bool
 	// resumed: the client came with versions of an earlier stream.
 	resumed bool
 	// seq numbers the responses; outstanding are those without an answer.
@@ -188,6 +191,9 @@ func (sub *subscription) wait(name string) {
 // send nothing.
 func (e *Engine) mark(s *stream, k *kind, cl *cell, was string) {
 	sub, name := &s.subs[k.rank], cl.name
+	if s.since.IsZero() {
+		s.since = e.cause
+	}
 	if _, marked := sub.dirty[name]; !marked && !sub.fresh.has(cl.slot) {
 		if w, waits := sub.waiting[name]; waits {
 			was = w.held

@@ -140,6 +140,7 @@ type queuedCell struct {
 func (e *Engine) rebuild() {
 	dirty := e.dirtyLeaves
 	e.dirtyLeaves = nil
+	e.metrics.dirty.Add(float64(len(dirty)))
 	for _, l := range dirty {
 		l.cell.prune(l)
 	}
