@@ -351,6 +351,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 		return err
 	}
 	if len(gone) > 0 {
+		s.wakeIn(podPoll) // the gateways' Services may lead to all that is left
 		r.event(s, corev1.EventTypeNormal, "Pruned", "%d objects that are not wanted any more were deleted", len(gone))
 		r.tellPruned(s, gone)
 	}

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/api/v1alpha1"
-	"github.com/meshwright/meshwright/internal/install/plan"
 )
 
 func TestAFormerRevisionIsKeptWholeForAWhile(t *testing.T) {
@@ -34,11 +33,7 @@ func TestAFormerRevisionIsKeptWholeForAWhile(t *testing.T) {
 		t.Errorf("what its proxies dial leads to %s, want %s", got, second)
 	}
 	// Its gateways run and get nothing.
-	var ingress corev1.Service
-	if err := w.client.Get(w.ctx, client.ObjectKey{Namespace: "mesh-ingress", Name: "meshwright-ingress"}, &ingress); err != nil {
-		t.Fatal(err)
-	}
-	if got := ingress.Spec.Selector[plan.LabelRevision]; got != second {
+	if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != second {
 		t.Errorf("the gateway's Service leads to %q, want %s alone", got, second)
 	}
 	kept := w.lives()
@@ -74,12 +69,12 @@ func TestAFormerRevisionIsKeptWholeForAWhile(t *testing.T) {
 		t.Errorf("what its proxies dial leads to %s, want %s", got, first)
 	}
 	w.ready("prod")
-	if err := w.client.Get(w.ctx, client.ObjectKeyFromObject(&ingress), &ingress); err != nil {
-		t.Fatal(err)
-	}
-	if got := ingress.Spec.Selector[plan.LabelRevision]; got != "" {
-		t.Errorf("the gateway's Service leads to %q alone", got)
-	}
+	w.eventually("the gateway's Service leads to all that is left", func() error {
+		if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != "" {
+			return fmt.Errorf("it leads to %q alone", got)
+		}
+		return nil
+	})
 }
 
 func TestAFormerRevisionGoesWhenItsTimeIsOver(t *testing.T) {

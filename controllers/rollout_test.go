@@ -162,9 +162,12 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 	discovery.says(target.Revision)
 	w.change(func(s *v1alpha1.MeshInstallSpec) { s.Update.Canary.ApprovedStep = ptr.To[int32](1) })
 	install := w.ready("prod")
-	if got := leadsTo(); got != "" {
-		t.Errorf("after the update the gateway's Service leads to %q alone", got)
-	}
+	w.eventually("the gateway's Service leads to all that is left", func() error {
+		if got := leadsTo(); got != "" {
+			return fmt.Errorf("it leads to %q alone", got)
+		}
+		return nil
+	})
 	if notes := w.events(install.UID, "StepStarted"); !slices.ContainsFunc(notes, func(n string) bool {
 		return strings.Contains(n, "step 2 of 2") && strings.Contains(n, "takes the gateways")
 	}) {
