@@ -21,7 +21,7 @@ NESTED := hack/cluster $(filter-out hack/cluster,$(patsubst %/go.mod,%,$(wildcar
 WITH_TESTS := $(filter-out hack/lint,$(NESTED))
 
 .PHONY: test
-test: assets lint vet test-unit test-nested test-e2e test-demo test-upgrade ## Run all checks and tests, end to end too
+test: assets lint vet test-unit test-nested test-e2e test-demo ## Run all checks and tests, end to end too
 
 .PHONY: test-unit
 test-unit: ## Run unit, golden and controller tests (real kube-apiserver, etcd, Envoy)
