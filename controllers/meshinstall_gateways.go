@@ -61,9 +61,13 @@ func (s *scope) otherGateways() bool {
 	})
 }
 
-// endingGateways are the own Services of gateways that are not wanted and whose
-// pods have not ended: without its Service a gateway closes its ports, and
-// connections that are still open would get 404. It comes back to them.
+// discoveryOf begins the name of all that is a revision's discovery.
+const discoveryOf = "meshwright-discovery-"
+
+// endingGateways are what gateways that are not wanted need until their pods
+// have ended, because connections to them are still open: their own Services,
+// without which they close their ports, and their revision's discovery, without
+// which they do not hear which endpoints have gone. It comes back to them.
 func (r *Reconciler) endingGateways(ctx context.Context, s *scope, desired []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
 	wanted := map[apply.Ref]bool{}
 	for _, o := range desired {
@@ -92,9 +96,20 @@ func (r *Reconciler) endingGateways(ctx context.Context, s *scope, desired []*un
 			return nil, fmt.Errorf("list pods in %s: %w", e.Namespace, err)
 		}
 		if len(pods.Items) > 0 {
-			ending = append(ending, service)
+			ending = append(append(ending, service), s.discoveryOf(selector[plan.LabelRevision])...)
 			s.wakeIn(podPoll)
 		}
 	}
 	return ending, nil
+}
+
+// discoveryOf are the names of what the inventory has of a revision's discovery.
+func (s *scope) discoveryOf(revision string) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, e := range s.inventory.Entries {
+		if e.Name == discoveryOf+revision {
+			out = append(out, e.Named())
+		}
+	}
+	return out
 }

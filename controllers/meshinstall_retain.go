@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -101,7 +100,7 @@ func (r *Reconciler) forget(ctx context.Context, s *scope) error {
 func (r *Reconciler) tellPruned(s *scope, gone []apply.Ref) {
 	for i := range s.records {
 		name := s.records[i].Name
-		if slices.ContainsFunc(gone, func(ref apply.Ref) bool { return ref.Kind == "Deployment" && strings.HasSuffix(ref.Name, "-"+name) }) {
+		if slices.ContainsFunc(gone, func(ref apply.Ref) bool { return ref.Kind == "Deployment" && ref.Name == discoveryOf+name }) {
 			r.event(s, corev1.EventTypeNormal, "RevisionPruned", "the control plane of revision %s is deleted: %s serves", name, s.inventory.Active)
 		}
 	}

@@ -177,14 +177,14 @@ func TestGatewaysAreSwitchedInAStepOfTheirOwn(t *testing.T) {
 
 // The pods of a revision that failed may be ready for a while, and have no
 // routes. On their open connections they answer until they have ended.
-func TestGatewaysOfARevisionThatFailedGetNoTrafficAndKeepTheirPorts(t *testing.T) {
+func TestGatewaysOfARevisionThatFailedGetNoTrafficAndEndInOrder(t *testing.T) {
 	w, discovery := canaryWorld(t)
 	w.Cleanup(func() { w.removePods("mesh-ingress") })
 	w.create("prod", strings.Replace(canarySpec("steps: [{weight: 100}]"), "minimal", "default", 1))
 	first := w.ready("prod").Status.ActiveRevision
 	target := w.strict()
-	own := "Service mesh-ingress/meshwright-ingress-" + target.Revision
-	at := slices.IndexFunc(target.RevisionSet, func(o *unstructured.Unstructured) bool { return apply.RefOf(o).String() == own })
+	service, deployment := "Service mesh-ingress/meshwright-ingress-"+target.Revision, "Deployment mesh-system/meshwright-discovery-"+target.Revision
+	at := slices.IndexFunc(target.RevisionSet, func(o *unstructured.Unstructured) bool { return apply.RefOf(o).String() == service })
 	labels, _, _ := unstructured.NestedStringMap(target.RevisionSet[at].Object, "spec", "selector")
 	if err := w.runPod(w.ctx, "mesh-ingress", "ingress-0", labels); err != nil {
 		t.Fatal(err)
@@ -194,21 +194,24 @@ func TestGatewaysOfARevisionThatFailedGetNoTrafficAndKeepTheirPorts(t *testing.T
 	w.condition("prod", v1alpha1.ConditionStalled, v1alpha1.ReasonRolledBack)
 	install := w.get("prod")
 	w.eventually("what failed is deleted", func() error {
-		if len(w.events(install.UID, "RevisionPruned")) == 0 {
+		if len(w.events(install.UID, "Pruned")) == 0 {
 			return errors.New("no Event says so")
 		}
 		return nil
 	})
-	if w.own()["Deployment mesh-ingress/meshwright-ingress-"+target.Revision] != nil || w.own()[own] == nil {
-		t.Errorf("the gateway that failed is there, or %s went before its pods", own)
+	switch own := w.own(); {
+	case own["Deployment mesh-ingress/meshwright-ingress-"+target.Revision] != nil:
+		t.Error("the gateway that failed is there")
+	case own[service] == nil || own[deployment] == nil:
+		t.Errorf("%s or %s went before the gateway's pods", service, deployment)
 	}
 	if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != first {
 		t.Errorf("while pods of the revision that failed end, the gateway's Service leads to %q, want %s", got, first)
 	}
 	w.removePods("mesh-ingress")
-	w.eventually("its Service goes after its pods", func() error {
-		if w.own()[own] != nil {
-			return errors.New("it is there")
+	w.eventually("its Service and its discovery go after its pods", func() error {
+		if own := w.own(); own[service] != nil || own[deployment] != nil {
+			return errors.New("they are there")
 		}
 		if got := w.leadsTo("mesh-ingress", "meshwright-ingress"); got != "" {
 			return fmt.Errorf("the gateway's Service leads to %q alone", got)

@@ -85,7 +85,7 @@ func (a *Applier) Foreign(ctx context.Context, inventory *Inventory, objects []*
 
 // mayTake is a ConflictError for an object that exists and is not ours.
 func (a *Applier) mayTake(ctx context.Context, ref Ref) error {
-	stored := ref.empty()
+	stored := ref.Named()
 	if err := a.live.Get(ctx, ref.key(), stored); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil

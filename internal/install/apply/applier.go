@@ -173,12 +173,12 @@ func (a *Applier) Ensure(ctx context.Context, inventory *Inventory, desired *uns
 	entry := inventory.Find(ref)
 	known, remembered := a.memory.get(ref)
 	remembered = remembered && known.digest == digest && entry.Digest == digest
-	if cached := ref.empty(); remembered && a.cached.Get(ctx, ref.key(), cached) == nil && reflect.DeepEqual(substance(cached), known.object) {
+	if cached := ref.Named(); remembered && a.cached.Get(ctx, ref.key(), cached) == nil && reflect.DeepEqual(substance(cached), known.object) {
 		return change, nil
 	}
 	// The cache may lag, or the object has lost the labels by which it is
 	// watched: only the API server knows.
-	before := ref.empty()
+	before := ref.Named()
 	err = a.live.Get(ctx, ref.key(), before)
 	missing := apierrors.IsNotFound(err)
 	switch {
@@ -253,7 +253,7 @@ func (a *Applier) Prune(ctx context.Context, inventory *Inventory, keep []*unstr
 func (a *Applier) remove(ctx context.Context, entry Entry) (bool, error) {
 	uid := entry.UID
 	if uid == "" {
-		stored := entry.empty()
+		stored := entry.Named()
 		if err := a.live.Get(ctx, entry.key(), stored); err != nil {
 			return false, ignoreGone(err, entry.Ref)
 		}
@@ -262,7 +262,7 @@ func (a *Applier) remove(ctx context.Context, entry Entry) (bool, error) {
 		}
 		uid = stored.GetUID()
 	}
-	err := a.writer.Delete(ctx, entry.empty(), client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	err := a.writer.Delete(ctx, entry.Named(), client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if apierrors.IsConflict(err) {
 		return false, nil
 	}

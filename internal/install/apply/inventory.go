@@ -44,7 +44,8 @@ func (r Ref) String() string {
 
 func (r Ref) key() client.ObjectKey { return client.ObjectKey{Namespace: r.Namespace, Name: r.Name} }
 
-func (r Ref) empty() *unstructured.Unstructured {
+// Named is an object of this name, with nothing in it.
+func (r Ref) Named() *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetGroupVersionKind(schema.GroupVersionKind{Group: r.Group, Version: r.Version, Kind: r.Kind})
 	o.SetNamespace(r.Namespace)
@@ -110,7 +111,7 @@ func (i *Inventory) Equal(other *Inventory) bool {
 // LoadInventory reads the inventory, from the API server itself: a cache may
 // lag behind what was written a moment ago. One that does not exist is empty.
 func (a *Applier) LoadInventory(ctx context.Context) (*Inventory, error) {
-	stored := a.inventoryRef().empty()
+	stored := a.inventoryRef().Named()
 	if err := a.live.Get(ctx, a.inventory, stored); err != nil {
 		if apierrors.IsNotFound(err) {
 			return &Inventory{}, nil
@@ -146,7 +147,7 @@ func (a *Applier) SaveInventory(ctx context.Context, inventory *Inventory) error
 	if err != nil {
 		return fmt.Errorf("write inventory %s: %w", a.inventory, err)
 	}
-	stored := a.inventoryRef().empty()
+	stored := a.inventoryRef().Named()
 	data := map[string]any{"active": inventory.Active, "retired": strings.Join(inventory.Retired, "\n"), "objects": string(raw)}
 	if !inventory.Removing.IsZero() {
 		data["removing"] = inventory.Removing.UTC().Format(time.RFC3339)
@@ -168,7 +169,7 @@ func (a *Applier) SaveInventory(ctx context.Context, inventory *Inventory) error
 
 // DeleteInventory removes the inventory itself, last of all.
 func (a *Applier) DeleteInventory(ctx context.Context) error {
-	if err := client.IgnoreNotFound(a.writer.Delete(ctx, a.inventoryRef().empty())); err != nil {
+	if err := client.IgnoreNotFound(a.writer.Delete(ctx, a.inventoryRef().Named())); err != nil {
 		return fmt.Errorf("delete inventory %s: %w", a.inventory, err)
 	}
 	return nil

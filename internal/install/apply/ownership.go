@@ -22,7 +22,7 @@ func (a *Applier) LeaveAll(ctx context.Context, inventory *Inventory) error {
 		refs = append(refs, entry.Ref)
 	}
 	for _, ref := range append(refs, a.inventoryRef()) {
-		stored := ref.empty()
+		stored := ref.Named()
 		if err := a.live.Get(ctx, ref.key(), stored); err != nil {
 			if apierrors.IsNotFound(err) {
 				continue

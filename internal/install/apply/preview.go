@@ -51,7 +51,7 @@ func (a *Applier) Preview(ctx context.Context, inventory *Inventory, desired []*
 		if wanted[entry.Ref] {
 			continue
 		}
-		before := entry.empty()
+		before := entry.Named()
 		err := a.live.Get(ctx, entry.key(), before)
 		switch {
 		case apierrors.IsNotFound(err):
@@ -68,7 +68,7 @@ func (a *Applier) Preview(ctx context.Context, inventory *Inventory, desired []*
 func (a *Applier) preview(ctx context.Context, inventory *Inventory, desired *unstructured.Unstructured) (Planned, error) {
 	ref := RefOf(desired)
 	planned := Planned{Ref: ref}
-	before := ref.empty()
+	before := ref.Named()
 	err := a.live.Get(ctx, ref.key(), before)
 	missing := apierrors.IsNotFound(err)
 	switch {

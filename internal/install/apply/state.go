@@ -38,7 +38,7 @@ func (a *Applier) StateOf(ctx context.Context, ref Ref) (State, error) {
 
 // Look reads an object and judges it. One that is not there is not ready.
 func Look(ctx context.Context, reader client.Reader, ref Ref) (State, error) {
-	stored := ref.empty()
+	stored := ref.Named()
 	if err := reader.Get(ctx, ref.key(), stored); err != nil {
 		if apierrors.IsNotFound(err) {
 			return State{Ref: ref, Message: "is not there"}, nil
