@@ -51,6 +51,18 @@ type HTTPRoute struct {
 	CORS    *CORS
 }
 
+// Targets are the hosts that requests or copies of them are sent to.
+func (r *HTTPRoute) Targets() []string {
+	var out []string
+	for i := range r.Destinations {
+		out = append(out, r.Destinations[i].Host)
+	}
+	for i := range r.Mirrors {
+		out = append(out, r.Mirrors[i].Host)
+	}
+	return out
+}
+
 // HTTPMatch holds if all that is set holds.
 type HTTPMatch struct {
 	Name   string

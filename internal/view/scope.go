@@ -111,16 +111,16 @@ func (c *collector) service(k mesh.Key, s *mesh.Service) {
 	}
 }
 
-// virtualService collects a VirtualService with its destinations, named by the
-// patterns or not (Istio's rule).
+// virtualService collects a VirtualService with its destinations and mirrors,
+// named by the patterns or not (Istio's rule).
 func (c *collector) virtualService(k mesh.Key, vs *mesh.VirtualService) {
 	if c.seen[k] || !c.sees(vs.ExportTo, vs.Namespace) {
 		return
 	}
 	c.seen[k] = true
 	for i := range vs.HTTP {
-		for _, d := range vs.HTTP[i].Destinations {
-			for _, k := range c.List(ServicesOfHost(d.Host)) {
+		for _, host := range vs.HTTP[i].Targets() {
+			for _, k := range c.List(ServicesOfHost(host)) {
 				if s, ok := c.Get(k).(*mesh.Service); ok {
 					c.service(k, s)
 				}
