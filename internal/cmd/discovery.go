@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -181,7 +180,10 @@ func (d *discovery) apply(events []source.Event) {
 	changes := make([]mesh.Change, 0, len(events))
 	objects := make([]status.Object, 0, len(events))
 	for _, e := range events {
-		d.sendElsewhere(e)
+		service, _ := e.Value.(*mesh.Service)
+		if revision, own, ok := view.DiscoveryOf(d.flags.namespace, e.Key, service); ok && revision != d.file.Revision {
+			d.elsewhere.Set(revision, own)
+		}
 		changes = append(changes, mesh.Change{Key: e.Key, Value: e.Value})
 		objects = append(objects, status.Object{
 			Key: e.Key, Gone: e.Gone, Generation: e.Generation, Problems: e.Problems, Conditions: e.Conditions,
@@ -189,23 +191,6 @@ func (d *discovery) apply(events []source.Event) {
 	}
 	d.engine.Apply(changes)
 	d.status.Observe(objects)
-}
-
-// What discovery's Services are called, and what says whose pods they lead to.
-const (
-	discoveryPrefix = "meshwright-discovery-"
-	revisionOfMesh  = "meshwright.io/revision"
-)
-
-// sendElsewhere notes where the name of another revision's discovery leads: that
-// of a retired one to the revision that serves, until it is begun with again.
-func (d *discovery) sendElsewhere(e source.Event) {
-	revision, ok := strings.CutPrefix(e.Key.Name, discoveryPrefix)
-	if !ok || e.Key.Kind != mesh.KindService || e.Key.Namespace != d.flags.namespace || revision == d.file.Revision {
-		return
-	}
-	service, _ := e.Value.(*mesh.Service)
-	d.elsewhere.Set(revision, service != nil && service.Selector[revisionOfMesh] == revision)
 }
 
 // identity makes the keeper of keys of the secured address.

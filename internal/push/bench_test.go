@@ -121,11 +121,9 @@ func (f *fleet) report(b *testing.B) {
 	b.ReportMetric(float64(f.bytes)/float64(b.N), "sent-B/op")
 }
 
-// BenchmarkChange is the engine's work per kind of change with 5,000 services
-// and 1,000 proxies: everything but gRPC and the network.
-func BenchmarkChange(b *testing.B) {
-	f := newFleet(b, benchProxies)
-	run := func(name string, changes func(i int) []mesh.Change) {
+// change returns what runs a benchmark of one kind of change after the other.
+func (f *fleet) change(b *testing.B) func(name string, changes func(i int) []mesh.Change) {
+	return func(name string, changes func(i int) []mesh.Change) {
 		b.Run(name, func(b *testing.B) {
 			f.bodies, f.bytes = 0, 0
 			n := 0
@@ -137,6 +135,13 @@ func BenchmarkChange(b *testing.B) {
 			f.report(b)
 		})
 	}
+}
+
+// BenchmarkChange is the engine's work per kind of change with 5,000 services
+// and 1,000 proxies: everything but gRPC and the network.
+func BenchmarkChange(b *testing.B) {
+	f := newFleet(b, benchProxies)
+	run := f.change(b)
 	run("endpoint", func(i int) []mesh.Change {
 		at := i % benchServices
 		return []mesh.Change{{Key: benchService(at)[1].Key, Value: benchSlice(at, i)}}

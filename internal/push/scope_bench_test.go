@@ -25,18 +25,7 @@ func BenchmarkScope(b *testing.B) {
 	}
 	f.engine.Apply(sidecars)
 	f.settle()
-	run := func(name string, changes func(i int) []mesh.Change) {
-		b.Run(name, func(b *testing.B) {
-			f.bodies, f.bytes = 0, 0
-			n := 0
-			for b.Loop() {
-				n++
-				f.engine.Apply(changes(n))
-				f.settle()
-			}
-			f.report(b)
-		})
-	}
+	run := f.change(b)
 	run("ServiceAddedOrDeleted", func(i int) []mesh.Change {
 		changes := benchService(benchServices + i/2)
 		if i%2 == 1 {

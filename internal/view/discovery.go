@@ -1,12 +1,19 @@
 package view
 
-import "github.com/meshwright/meshwright/internal/mesh"
+import (
+	"strings"
 
-// By these labels, which the operator gives, a pod is discovery of an install.
+	"github.com/meshwright/meshwright/internal/mesh"
+)
+
+// By these labels, which the operator gives, a pod is discovery of an install,
+// and of a revision. The name of a revision's discovery Service begins so.
 const (
 	labelComponent     = "meshwright.io/component"
 	labelInstall       = "meshwright.io/install"
+	labelRevision      = "meshwright.io/revision"
 	componentDiscovery = "discovery"
+	discoveryService   = "meshwright-discovery-"
 )
 
 // Discoveries are the pods of a namespace that are discovery of an install, of
@@ -19,4 +26,16 @@ func Discoveries(l mesh.Lookup, namespace, install string) []*mesh.Workload {
 		}
 	}
 	return out
+}
+
+// DiscoveryOf is the revision by whose name its proxies find discovery, if a
+// Service of a namespace is that, and whether it leads to pods of the revision:
+// that of a retired one leads to those that serve. The Service is nil where it was
+// deleted.
+func DiscoveryOf(namespace string, k mesh.Key, s *mesh.Service) (revision string, own, ok bool) {
+	revision, ok = strings.CutPrefix(k.Name, discoveryService)
+	if !ok || k.Kind != mesh.KindService || k.Namespace != namespace {
+		return "", false, false
+	}
+	return revision, s != nil && s.Selector[labelRevision] == revision, true
 }

@@ -32,3 +32,32 @@ func TestDiscoveriesAreThoseOfTheInstallInItsNamespace(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+func TestARevisionHasItsOwnDiscoveryWhileItsServiceLeadsToItsPods(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		namespace, name, selects string
+		revision                 string
+		own, ok                  bool
+	}{
+		"its Service leads to it":                  {"mesh-system", "meshwright-discovery-prod-1", "prod-1", "prod-1", true, true},
+		"that of a retired one leads away":         {"mesh-system", "meshwright-discovery-prod-1", "prod-2", "prod-1", false, true},
+		"its Service is deleted":                   {"mesh-system", "meshwright-discovery-prod-1", "", "prod-1", false, true},
+		"another mesh's is not ours":               {"mesh-b", "meshwright-discovery-prod-1", "prod-1", "", false, false},
+		"that of all revisions is of none":         {"mesh-system", "meshwright-discovery", "prod-1", "", false, false},
+		"another Service that leads to pods of it": {"mesh-system", "other", "prod-1", "", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s *mesh.Service
+			if tc.selects != "" {
+				s = &mesh.Service{Selector: map[string]string{"meshwright.io/revision": tc.selects}}
+			}
+			k := mesh.Key{Kind: mesh.KindService, Namespace: tc.namespace, Name: tc.name}
+			revision, own, ok := view.DiscoveryOf("mesh-system", k, s)
+			if revision != tc.revision || own != tc.own || ok != tc.ok {
+				t.Errorf("got %q %v %v, want %q %v %v", revision, own, ok, tc.revision, tc.own, tc.ok)
+			}
+		})
+	}
+}

@@ -35,12 +35,6 @@ func (e *Elsewhere) Set(revision string, is bool) {
 	}
 }
 
-// Has reports whether a revision's proxies are to go elsewhere.
-func (e *Elsewhere) Has(revision string) bool {
-	is, _ := e.has(revision)
-	return is
-}
-
 // has reports whether a revision's proxies are to go elsewhere; what it returns
 // is closed when that may be another answer. None has an empty revision, and a
 // nil Elsewhere knows none.

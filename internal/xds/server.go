@@ -145,7 +145,7 @@ func (s *Server) DeltaAggregatedResources(st deltaStream) error {
 		s.cfg.Log.Info("Refusing a proxy", "proxy", first.node.GetId(), "reason", err.Error())
 		return err
 	}
-	if s.cfg.Elsewhere.Has(proxy.Revision) {
+	if away, _ := s.cfg.Elsewhere.has(proxy.Revision); away {
 		s.disconnect(ctx)
 		return errElsewhere
 	}

@@ -1,11 +1,18 @@
 package traffic
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestTraffic(t *testing.T) {
 	t.Parallel()
 	cases := ReadCases(t, "testdata/cases")
-	w := NewWorld(t, readFile(t, "testdata/world.yaml"), cases)
+	objects, err := os.ReadFile("testdata/world.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWorld(t, objects, cases)
 	t.Run("cases", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.Name, func(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +41,8 @@ type World struct {
 	proxies   map[string]*netpod.Proxy
 	addresses map[string]string
 	pods      []corev1.Pod
-	problems  map[mesh.Key][]mesh.Problem
+	// problems are what is said of each object, as "field: message".
+	problems map[mesh.Key][]string
 }
 
 // NewWorld runs the pods of a YAML stream, the proxies of those that have one,
@@ -51,7 +52,7 @@ func NewWorld(t testing.TB, objects []byte, cases []*Case) *World {
 	t.Helper()
 	w := &World{
 		servers: &servers{seen: map[string][]Seen{}}, clients: map[string]*netpod.Pod{}, proxies: map[string]*netpod.Proxy{},
-		addresses: map[string]string{}, problems: map[mesh.Key][]mesh.Problem{},
+		addresses: map[string]string{}, problems: map[mesh.Key][]string{},
 		engine: push.New(push.Config{
 			Store: mesh.NewStore(view.Indexes()), Derivations: view.Derivations(), FactsOf: view.FactsOf, Types: translate.Types(),
 			Strict: true, Log: logr.Discard(),
@@ -106,20 +107,11 @@ func (w *World) apply(t testing.TB, documents [][]byte) {
 			}
 		}
 	}
-	var changes []mesh.Change
-	for _, doc := range documents {
-		object, err := ingest.Decode(doc)
-		if err != nil {
-			t.Fatalf("%v in:\n%s", err, doc)
-		}
-		result, ok := ingest.Object(meshtest.Domain, object)
-		if !ok {
-			t.Fatalf("the mesh does not know this object:\n%s", doc)
-		}
-		w.problems[result.Key] = result.Problems
-		changes = append(changes, mesh.Change{Key: result.Key, Value: result.Value})
+	m := meshtest.Read(t, documents)
+	for _, p := range slices.Concat(m.Problems, m.DerivedProblems()) {
+		w.problems[p.Object] = append(w.problems[p.Object], p.Field+": "+p.Message)
 	}
-	w.engine.Apply(changes)
+	w.engine.Apply(m.Changes())
 }
 
 // slice is what Kubernetes would make of a Service.
@@ -199,7 +191,7 @@ func (w *World) Check(t testing.TB) {
 	}
 }
 
-// Known are the problems of the objects of a case, as "field: message".
+// known is what is said of the objects of a case.
 func (w *World) known(t testing.TB, c *Case) []string {
 	t.Helper()
 	var out []string
@@ -209,20 +201,9 @@ func (w *World) known(t testing.TB, c *Case) []string {
 			t.Fatal(err)
 		}
 		result, _ := ingest.Object(meshtest.Domain, object)
-		for _, p := range w.problems[result.Key] {
-			out = append(out, p.Field+": "+p.Message)
-		}
+		out = append(out, w.problems[result.Key]...)
 	}
 	return out
-}
-
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
-	raw, err := os.ReadFile(path) //nolint:gosec // ours
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }
 
 // eventually tries until a check has nothing to say.
